@@ -1,0 +1,235 @@
+# hawser: `make help` lists the targets. Products go to build/; `make VARIANT=asan tests` builds beside them, in build/asan/.
+# Variants: release (the default), test (gcc, asserts on), clang, asan (ASan + UBSan), tsan, cover.
+
+VERSION   := 0.1.0
+SOVERSION := 0
+PREFIX     ?= /usr/local
+INCLUDEDIR ?= $(PREFIX)/include
+LIBDIR     ?= $(PREFIX)/lib
+BINDIR     ?= $(PREFIX)/bin
+BUILD      ?= build
+VARIANT    ?= release
+JOBS       ?= $(shell nproc)
+SEEDS      ?= 100000
+
+O := $(BUILD)$(patsubst %,/%,$(filter-out release,$(VARIANT)))
+MAKEFLAGS += --no-print-directory
+
+# ---- flags ----
+ifeq ($(origin CC),default)
+CC := $(if $(filter clang,$(VARIANT)),clang,gcc)
+endif
+VARIANT_FLAGS_test  := -DHAWSER_DEBUG=1
+VARIANT_FLAGS_clang := -DHAWSER_DEBUG=1
+VARIANT_FLAGS_asan  := -DHAWSER_DEBUG=1 -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+VARIANT_FLAGS_tsan  := -DHAWSER_DEBUG=1 -O1 -fsanitize=thread -fno-omit-frame-pointer
+VARIANT_FLAGS_cover := -DHAWSER_DEBUG=1 -O0 --coverage
+
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+override CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE
+override CFLAGS   += -std=gnu11 -fPIC -fvisibility=hidden $(WARNINGS) $(VARIANT_FLAGS_$(VARIANT))
+override LDFLAGS  += $(filter -fsanitize=% --coverage,$(VARIANT_FLAGS_$(VARIANT)))
+LIBS := -luring -lpthread
+
+# ---- what there is ----
+HEADERS    := $(wildcard include/hawser/*.h)
+LIB_SRC    := $(wildcard src/*.c src/core/*.c src/engine/*.c src/net/*.c src/protocol/*.c)
+TOOL_SRC   := $(wildcard tools/hawser*/*.c)
+TEST_SRC   := $(wildcard tests/unit/test_*.c tests/net/test_*.c)
+THREAD_SRC := $(wildcard tests/thread/*.c)
+EXAMPLE_SRC := $(wildcard tests/examples/*.c)
+SIM_SRC    := $(wildcard tests/sim/*.c)
+SUPPORT_SRC := $(wildcard tests/support/*.c)
+C_FILES    := $(sort $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(THREAD_SRC) $(EXAMPLE_SRC) $(SIM_SRC) $(SUPPORT_SRC))
+ALL_C      := $(sort $(shell find include src tools tests -name '*.[ch]' 2>/dev/null))
+
+objects     = $(patsubst %.c,$(O)/obj/%.o,$1)
+TOOLS      := $(sort $(notdir $(patsubst %/,%,$(dir $(TOOL_SRC)))))
+INSTALLED  := $(filter hawser hawser-host hawser-bench,$(TOOLS))
+TEST_NAMES := $(sort $(basename $(notdir $(TEST_SRC))))
+THREAD_NAMES := $(sort $(basename $(notdir $(THREAD_SRC))))
+SIM_NAME   := $(if $(SIM_SRC),hawser-sim)
+TEST_PROGRAMS := $(TEST_NAMES) $(basename $(notdir $(EXAMPLE_SRC))) $(SIM_NAME)
+SO         := libhawser.so
+SHARED     := $(O)/lib/$(SO).$(VERSION)
+
+# Quiet lines, unless V=1.
+Q   := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$1' '$2$(patsubst %, (%),$(filter-out release,$(VARIANT)))')
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all help lib tools tests threads demo test check sim behaviours tidy format install uninstall coverage clean tidy-format tidy-tree
+
+# ---- the library and the tools ----
+all: lib tools ## build the library and the tools (the default)
+	@:
+
+lib: $(O)/lib/libhawser.a $(O)/lib/$(SO) ## build libhawser.a and libhawser.so alone
+
+tools: $(TOOLS:%=$(O)/bin/%) ## build the tools alone
+
+$(O)/obj/%.o: %.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The released archive hides what is not public, as the shared library does; tests link all of it.
+$(O)/lib/libhawser.a: $(call objects,$(LIB_SRC))
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	@rm -f $@
+ifeq ($(VARIANT),release)
+	$(Q)$(LD) -r -o $(O)/obj/hawser.o $^
+	$(Q)objcopy --localize-hidden $(O)/obj/hawser.o
+	$(Q)$(AR) rcs $@ $(O)/obj/hawser.o
+else
+	$(Q)$(AR) rcs $@ $^
+endif
+
+$(SHARED): $(call objects,$(LIB_SRC)) src/hawser.map
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,$(SO).$(SOVERSION) -Wl,--version-script=src/hawser.map \
+		-Wl,-z,defs -Wl,-z,relro -Wl,-z,now -o $@ $(filter %.o,$^) $(LIBS)
+
+$(O)/lib/$(SO): $(SHARED)
+	@ln -sf $(SO).$(VERSION) $(O)/lib/$(SO).$(SOVERSION)
+	@ln -sf $(SO).$(SOVERSION) $@
+
+link = $(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+
+# hawser-host speaks the wire format by a codec of its own and does not link the library.
+define tool_rule
+$(O)/bin/$1: $(call objects,$(wildcard tools/$1/*.c)) $(if $(filter hawser-host,$1),,$(O)/lib/libhawser.a)
+	$$(call say,LINK,$$@)
+	$$(link) $(if $(filter hawser-host,$1),-lpthread,$(LIBS))
+endef
+$(foreach tool,$(TOOLS),$(eval $(call tool_rule,$(tool))))
+
+# ---- the tests' programs ----
+tests: ## build the tests' programs, in build/test unless VARIANT says otherwise
+ifeq ($(VARIANT),release)
+	$(Q)$(MAKE) VARIANT=test $@
+else
+tests: tools $(TEST_PROGRAMS:%=$(O)/bin/%)
+endif
+
+threads: $(THREAD_NAMES:%=$(O)/bin/%)
+
+$(O)/bin/test_%: $(O)/obj/tests/unit/test_%.o $(call objects,$(SUPPORT_SRC)) $(O)/lib/libhawser.a
+	$(call say,LINK,$@)
+	$(link) -lcriterion $(LIBS)
+
+$(O)/bin/test_%: $(O)/obj/tests/net/test_%.o $(call objects,$(SUPPORT_SRC)) $(O)/lib/libhawser.a
+	$(call say,LINK,$@)
+	$(link) -lcriterion $(LIBS)
+
+$(O)/bin/test_host_codec: $(O)/obj/tools/hawser-host/codec.o
+
+$(O)/bin/hawser-sim: $(call objects,$(SIM_SRC)) $(O)/lib/libhawser.a
+	$(call say,LINK,$@)
+	$(link) $(LIBS)
+
+$(O)/bin/%: $(O)/obj/tests/thread/%.o $(O)/lib/libhawser.a
+	$(call say,LINK,$@)
+	$(link) $(LIBS)
+
+$(O)/bin/%: $(O)/obj/tests/examples/%.o $(O)/lib/libhawser.a
+	$(call say,LINK,$@)
+	$(link) $(LIBS)
+
+-include $(patsubst %.c,$(O)/obj/%.d,$(C_FILES))
+
+# ---- running ----
+demo: ## install what is missing, build, and show a client that keeps its services
+	@tools/install-deps
+	@$(MAKE) -j$(JOBS) all
+	@$(O)/bin/hawser-demo
+
+binaries = $(TEST_NAMES:%=$(BUILD)/$1/bin/%)
+sim_job  = $(if $(SIM_NAME),'simulator of $2 seeds ($1)=$(BUILD)/$1/bin/hawser-sim --seeds $2')
+
+test: ## install what is missing, build all, run every test, and count
+	@tools/install-deps test
+	@$(MAKE) -j$(JOBS) all
+	@for variant in test asan clang; do $(MAKE) -j$(JOBS) VARIANT=$$variant tests || exit 1; done
+	@$(MAKE) -j$(JOBS) VARIANT=tsan threads
+	@tests/run --floor tests/floor $(call binaries,test) $(call binaries,asan) \
+		$(foreach name,$(THREAD_NAMES),'thread $(name) (tsan)=tests/thread/run $(BUILD)/tsan/bin/$(name)') \
+		$(call sim_job,test,100000) $(call sim_job,asan,10000) \
+		$(if $(SIM_NAME),'same trace from gcc and clang=tests/sim/same-trace $(BUILD)/test/bin/hawser-sim $(BUILD)/clang/bin/hawser-sim') \
+		$(if $(wildcard tests/planted/run),'planted bugs are found=tests/planted/run') \
+		'outside program on an installed copy=BUILD=$(BUILD) tests/install/run' \
+		'behaviours have tests=tests/behaviours' \
+		'tidy=$(MAKE) BUILD=$(BUILD) JOBS=1 tidy'
+
+check: ## the fast part of test (under 45 s)
+	@$(MAKE) -j$(JOBS) tests
+	@tests/run $(call binaries,test) $(call sim_job,test,2000) 'tree=tools/check-tree'
+
+sim: ## simulate SEEDS=n runs (100000), or replay one with its trace: SEED=k
+	@$(MAKE) -j$(JOBS) VARIANT=test $(BUILD)/test/bin/hawser-sim
+	@$(BUILD)/test/bin/hawser-sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
+
+behaviours: ## print which test holds which behaviour, and fail on a gap
+	@tests/behaviours
+
+coverage: ## how much of the library's lines and branches the tests and the simulator reach
+	@$(MAKE) -j$(JOBS) VARIANT=cover tests
+	@find $(BUILD)/cover -name '*.gcda' -delete
+	@tests/run $(call binaries,cover) $(call sim_job,cover,1000)
+	@find $(BUILD)/cover/obj/src -name '*.gcda' -exec gcov -n -b {} + 2>/dev/null | awk -F "[:']" ' \
+		/^File/ { file = $$2 } /^Lines/ { lines = $$2 } \
+		/^Taken/ && file ~ /^src\// { printf "  %-32s lines %-18s branches %s\n", file, lines, $$2 }' | sort
+
+# ---- care of the tree ----
+TIDY_OK := $(C_FILES:%.c=$(O)/tidy/%.ok)
+
+tidy: ## clang-format, clang-tidy and the rules of the tree, without changing anything
+	@$(MAKE) -k -j$(JOBS) tidy-format $(TIDY_OK) tidy-tree
+
+tidy-format:
+	$(call say,FORMAT,all C files)
+	$(Q)clang-format --dry-run -Werror $(ALL_C) 2>&1 | \
+		awk -F: '/error:/ && !seen[$$1]++ { print $$1 ":" $$2 ": not formatted: make format" } END { exit NR > 0 }'
+
+tidy-tree:
+	$(call say,CHECK,tree)
+	$(Q)tools/check-tree
+
+$(O)/tidy/%.ok: %.c .clang-tidy $(filter %.h,$(ALL_C))
+	$(call say,TIDY,$<)
+	@mkdir -p $(@D)
+	$(Q)clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu11 -DHAWSER_DEBUG=1 >$@.log 2>&1 || \
+		{ grep -A 2 error: $@.log; echo 'whole output: $@.log'; exit 1; }
+	$(if $(filter src/% tools/%,$<),$(Q)gcc $(CPPFLAGS) -std=gnu11 -O2 -fanalyzer -Werror -c $< -o /dev/null)
+	@touch $@
+
+format: ## rewrite every C file as .clang-format says
+	@clang-format -i $(ALL_C)
+
+install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
+	@install -d $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(BINDIR)
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
+	$(Q)install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/hawser
+	$(Q)install -m 644 $(O)/lib/libhawser.a $(DESTDIR)$(LIBDIR)
+	$(Q)install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
+	$(Q)cp -P $(O)/lib/$(SO).$(SOVERSION) $(O)/lib/$(SO) $(DESTDIR)$(LIBDIR)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' src/hawser.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/hawser.pc
+	$(Q)$(if $(INSTALLED),install -m 755 $(INSTALLED:%=$(O)/bin/%) $(DESTDIR)$(BINDIR),:)
+
+uninstall: ## remove what install put there
+	$(call say,REMOVE,$(DESTDIR)$(PREFIX))
+	$(Q)rm -rf $(DESTDIR)$(INCLUDEDIR)/hawser
+	$(Q)cd $(DESTDIR)$(LIBDIR) && rm -f libhawser.a $(SO) $(SO).$(SOVERSION) $(SO).$(VERSION) pkgconfig/hawser.pc
+	$(Q)$(if $(INSTALLED),cd $(DESTDIR)$(BINDIR) && rm -f $(INSTALLED),:)
+
+clean: ## remove build/
+	@rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile

@@ -1,0 +1,264 @@
+/*
+ * What clients of hawser-host cannot do: make it block, grow, leak descriptors, stop serving others, or die.
+ */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../support/host.h"
+#include "../support/peer.h"
+
+enum {
+	ECHO = 1,
+	COUNTER = 2,
+	FILES = 3,
+	/* Far below what unbounded growth would reach here, far above what sanitizers add. */
+	MEMORY_KIB_MAX = 400 * 1024,
+};
+
+static struct host host;
+static char directory[HOST_PATH_BYTES];
+static char target[HOST_TARGET_BYTES];
+
+static void start(const char *option, const char *value)
+{
+	int error = option != NULL ? host_start(&host, HOST_ARGUMENTS(option, value, target))
+				   : host_start(&host, HOST_ARGUMENTS(target));
+	cr_assert_eq(error, 0, "%s: %s", strerror(-error), host_errors(&host));
+}
+
+static void set_up(void)
+{
+	cr_assert_eq(host_directory_make(directory), 0);
+	snprintf(target, sizeof(target), "unix:%s/x.sock", directory);
+}
+
+static void tear_down(void)
+{
+	cr_assert_eq(host_stop(&host), 0, "%s", host_errors(&host));
+	host_directory_remove(directory);
+}
+
+TestSuite(host_hostile, .init = set_up, .fini = tear_down);
+
+static int connected(void)
+{
+	int fd = peer_connect(target);
+	cr_assert_geq(fd, 0, "%s", strerror(-fd));
+	return fd;
+}
+
+static void still_serves(void)
+{
+	int fd = connected();
+	peer_invoke(fd, 1, ECHO, 1, "alive");
+	cr_assert_str_eq(peer_receive(fd), peer_reply_hex(1, false, "alive"));
+	close(fd);
+}
+
+static long memory_kib(void)
+{
+	char path[64], line[128];
+	long kib = -1;
+	snprintf(path, sizeof(path), "/proc/%d/status", host.pid);
+	FILE *file = fopen(path, "re");
+	cr_assert_not_null(file);
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (strncmp(line, "VmRSS:", 6) == 0)
+			kib = strtol(line + 6, NULL, 10);
+	fclose(file);
+	return kib;
+}
+
+static int descriptors_open(void)
+{
+	char path[64];
+	int count = 0;
+	snprintf(path, sizeof(path), "/proc/%d/fd", host.pid);
+	DIR *entries = opendir(path);
+	cr_assert_not_null(entries);
+	while (readdir(entries) != NULL)
+		count++;
+	closedir(entries);
+	return count;
+}
+
+/* The host notices closed connections in its own time; this is a bound on hangs. */
+static void descriptors_return_to(int wanted)
+{
+	for (int i = 0; i < 1000 && descriptors_open() != wanted; i++)
+		usleep(10000);
+	cr_assert_eq(descriptors_open(), wanted);
+}
+
+Test(host_hostile, a_stream_nobody_reads_waits_and_goes_on)
+{
+	start(NULL, NULL);
+	int fd = connected();
+	peer_invoke(fd, 1, COUNTER, 1, "1000000000");
+	for (int i = 0; i < 10; i++)
+		still_serves();
+	cr_assert_lt(memory_kib(), MEMORY_KIB_MAX);
+	for (int i = 1; i <= 300000; i++) {
+		char text[16];
+		snprintf(text, sizeof(text), "%d", i);
+		cr_assert_str_eq(peer_receive(fd), peer_reply_hex(1, true, text));
+	}
+	close(fd);
+	still_serves();
+}
+
+Test(host_hostile, too_many_streams_are_rejected)
+{
+	start(NULL, NULL);
+	int fd = connected();
+	for (unsigned id = 1; id <= 1024 + 40; id++)
+		peer_invoke(fd, id, COUNTER, 1, "1000000000");
+	/* Rejections come between the replies of the accepted streams. */
+	bool rejected = false;
+	for (int i = 0; i < 1000000 && !rejected; i++)
+		rejected = strstr(peer_receive(fd), "32021000") != NULL;
+	cr_assert(rejected);
+	close(fd);
+}
+
+Test(host_hostile, a_client_that_never_reads_is_closed)
+{
+	static char args[65536];
+	start(NULL, NULL);
+	int fd = connected();
+	struct peer_call call = {1, ECHO, 1, args, sizeof(args), false, -1};
+	int error = 0;
+	for (int i = 0; i < 4096 && error == 0; i++)
+		error = peer_call(fd, &call);
+	cr_assert(error == -EPIPE || error == -ECONNRESET, "%s", strerror(-error));
+	cr_assert_lt(memory_kib(), MEMORY_KIB_MAX);
+	close(fd);
+	still_serves();
+}
+
+Test(host_hostile, descriptors_nobody_wants_are_closed)
+{
+	start(NULL, NULL);
+	still_serves();
+	int before = descriptors_open();
+	for (int round = 0; round < 50; round++) {
+		int fd = connected();
+		struct peer_call sink = {1, ECHO, 3, "", 0, true, STDERR_FILENO};
+		struct peer_call unroutable = {2, 99, 1, "", 0, false, STDERR_FILENO};
+		struct peer_call unparsable = {3, COUNTER, 1, "x", 1, false, STDERR_FILENO};
+		struct peer_call echo = {4, ECHO, 2, "", 0, true, STDERR_FILENO};
+		cr_assert_eq(peer_call(fd, &sink), 0);
+		cr_assert_eq(peer_call(fd, &unroutable), 0);
+		cr_assert_eq(peer_call(fd, &unparsable), 0);
+		cr_assert_eq(peer_call(fd, &echo), 0);
+		peer_invoke(fd, 5, FILES, 1, "never taken");
+		close(fd);
+	}
+	descriptors_return_to(before);
+}
+
+Test(host_hostile, a_client_that_takes_no_descriptors_is_closed)
+{
+	start(NULL, NULL);
+	int before = descriptors_open();
+	int fd = connected();
+	int error = 0;
+	for (unsigned id = 1; id < 100000 && error == 0; id++)
+		error = peer_invoke(fd, id, FILES, 1, "x");
+	cr_assert(error == -EPIPE || error == -ECONNRESET, "%s", strerror(-error));
+	close(fd);
+	descriptors_return_to(before);
+	still_serves();
+}
+
+Test(host_hostile, random_bytes_and_broken_frames)
+{
+	unsigned seed = 1;
+	start(NULL, NULL);
+	still_serves();
+	int before = descriptors_open();
+	for (int round = 0; round < 300; round++) {
+		uint8_t bytes[512];
+		int fd = connected();
+		for (size_t i = 0; i < sizeof(bytes); i++)
+			bytes[i] = (uint8_t)(rand_r(&seed) >> 8);
+		/* Two of three rounds have a legal header, so that the payload is looked at. */
+		if (round % 3 != 0)
+			memcpy(bytes, "\x40\x00\x00\x00", 4);
+		if (round % 3 == 1)
+			memcpy(bytes + 4, "\x10\x01\x2a\x3c\x08\x02\x10\x01", 8);
+		peer_send(fd, bytes, sizeof(bytes) - (size_t)round);
+		close(fd);
+	}
+	descriptors_return_to(before);
+	still_serves();
+}
+
+Test(host_hostile, half_frames_take_no_more_than_their_bytes)
+{
+	static uint8_t half[100000] = {0xfc, 0xff, 0x01, 0x00};
+	int fds[200];
+	start(NULL, NULL);
+	still_serves();
+	int before = descriptors_open();
+	for (int i = 0; i < 200; i++) {
+		fds[i] = connected();
+		cr_assert_eq(peer_send(fds[i], half, sizeof(half)), 0);
+	}
+	still_serves();
+	cr_assert_lt(memory_kib(), MEMORY_KIB_MAX);
+	for (int i = 0; i < 200; i++)
+		close(fds[i]);
+	descriptors_return_to(before);
+}
+
+Test(host_hostile, connections_beyond_the_limit_are_closed_at_once)
+{
+	start("--connections-max", "2");
+	int first = connected();
+	int second = connected();
+	peer_invoke(first, 1, ECHO, 1, "1");
+	peer_invoke(second, 1, ECHO, 1, "2");
+	cr_assert_str_eq(peer_receive(first), peer_reply_hex(1, false, "1"));
+	cr_assert_str_eq(peer_receive(second), peer_reply_hex(1, false, "2"));
+	int third = connected();
+	cr_assert_str_eq(peer_receive(third), "EOF");
+	int before = descriptors_open();
+	close(first);
+	descriptors_return_to(before - 1);
+	still_serves();
+	close(second);
+	close(third);
+	host_stop(&host);
+	cr_assert_str_eq(host_errors(&host), "hawser-host: 3 connections (1 more refused), 0 binds, 3 calls, "
+					     "48 bytes received, 44 bytes sent\n");
+	cr_assert_eq(host_start(&host, HOST_ARGUMENTS(target)), 0);
+}
+
+Test(host_hostile, running_out_of_descriptors_only_pauses)
+{
+	enum { DESCRIPTORS = 40, CLIENTS = 60 };
+	struct rlimit limit;
+	int fds[CLIENTS];
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	const struct rlimit lower = {DESCRIPTORS, DESCRIPTORS};
+	start(NULL, NULL);
+	cr_assert_eq(prlimit(host.pid, RLIMIT_NOFILE, &lower, NULL), 0);
+	for (int i = 0; i < CLIENTS; i++)
+		fds[i] = connected();
+	peer_invoke(fds[0], 1, ECHO, 1, "first");
+	cr_assert_str_eq(peer_receive(fds[0]), peer_reply_hex(1, false, "first"));
+	peer_invoke(fds[CLIENTS - 1], 1, ECHO, 1, "last");
+	cr_assert_str_eq(peer_receive_within(fds[CLIENTS - 1], PEER_SILENCE_MS), "SILENCE");
+	for (int i = 0; i < CLIENTS - 1; i++)
+		close(fds[i]);
+	cr_assert_str_eq(peer_receive(fds[CLIENTS - 1]), peer_reply_hex(1, false, "last"));
+	close(fds[CLIENTS - 1]);
+}
