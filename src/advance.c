@@ -8,6 +8,12 @@
 
 #include <errno.h>
 
+static void fire(hawser_client *client, enum connection_event event)
+{
+	connection_fire(&client->connection, event);
+	tell_change_settled(client);
+}
+
 static void take_next(hawser_client *client)
 {
 	enum client_next next = client->next;
@@ -18,20 +24,20 @@ static void take_next(hawser_client *client)
 	case NEXT_NONE:
 		return;
 	case NEXT_RESOLVED:
-		connection_fire(&client->connection, CONNECTION_EVENT_resolved);
+		fire(client, CONNECTION_EVENT_resolved);
 		return;
 	case NEXT_PREPARED:
-		connection_fire(&client->connection, CONNECTION_EVENT_prepared);
+		fire(client, CONNECTION_EVENT_prepared);
 		return;
 	case NEXT_HANDED_OVER:
-		connection_fire(&client->connection, CONNECTION_EVENT_handed_over);
+		fire(client, CONNECTION_EVENT_handed_over);
 		return;
 	case NEXT_ATTEMPT_FAILED:
 		attempt_remember(client, &failure);
 		if (client->addresses_next < client->addresses_count) {
 			client->failure = failure;
 			client->counters.causes[failure.cause]++;
-			connection_fire(&client->connection, CONNECTION_EVENT_attempt_failed);
+			fire(client, CONNECTION_EVENT_attempt_failed);
 			return;
 		}
 		client_fail(client, &failure);
@@ -44,7 +50,7 @@ static void take_next(hawser_client *client)
 
 void client_fire(hawser_client *client, enum connection_event event)
 {
-	connection_fire(&client->connection, event);
+	fire(client, event);
 	while (client->next != NEXT_NONE)
 		take_next(client);
 }

@@ -284,7 +284,12 @@ int client_take_request(hawser_client *client);
 void client_give_request(hawser_client *client);
 void client_stop(hawser_client *client, int code, const char *text);
 
-/* round.c */
+/* attempt.c */
+void lookup_start(hawser_client *client);
+void attempt_begin(struct connection *connection); /* an effect */
+void errand_abandon(hawser_client *client);
+
+/* round.c, advance.c */
 extern const struct connection_effects client_effects;
 void client_fire(hawser_client *client, enum connection_event event);
 /* A round or connection failed: decides between another round and the end. */
@@ -316,8 +321,9 @@ void setup_answer(hawser_client *client, const struct failure *failure); /* NULL
 void setup_done(hawser_client *client);
 void setup_free(hawser_client *client);
 
-/* bind.c */
-extern const struct binding_effects binding_effects;
+/* binding.c */
+void binding_init(hawser_binding *binding, hawser_client *client);
+void binding_release_memory(hawser_binding *binding);
 bool binding_send(
     hawser_binding *binding); /* if it is its turn; false: the queue is full, try again when writable */
 void binding_connection_went(
@@ -327,7 +333,14 @@ void binding_end(hawser_binding *binding, enum hawser_binding_event event, const
 void binding_answered(hawser_binding *binding, void *service);
 void binding_refused(hawser_binding *binding, const struct failure *failure);
 
-/* invoke.c */
+/* call.c */
+void call_init(hawser_call *call, hawser_binding *binding);
+void call_release_memory(hawser_call *call);
+/* Gives the call to the protocol; on success its place in the outgoing stream is known. */
+int call_send(hawser_call *call, const struct hawser_protocol_call *what);
+void call_fail_unsent(hawser_call *call, int code);
+/* A call without a reply is over when it is with the wire: there is nothing to tell. */
+void call_is_over_unanswered(hawser_call *call);
 void call_answered(hawser_call *call, const struct hawser_bytes *reply, bool more);
 void call_fail(hawser_call *call, const struct failure *failure);
 bool calls_send_waiting(hawser_binding *binding); /* false: the queue is full */
@@ -337,6 +350,8 @@ void calls_end(hawser_binding *binding, const struct failure *failure);
 
 /* told.c */
 void tell_change(hawser_client *client, enum connection_state from, const char *why);
+void tell_change_settled(
+    hawser_client *client); /* its effect has run: it names the round and attempt it led to */
 /* Fills what the user sees; client may be NULL. */
 void error_fill(struct hawser_error *error, hawser_loop *loop, const hawser_client *client,
     const struct failure *failure, uint64_t began_ns);

@@ -53,8 +53,10 @@ void setup_answer(hawser_client *client, const struct failure *failure)
 
 static void now_prepared(hawser_client *client)
 {
-	if (client->connection.state != CONNECTION_preparing)
+	if (client->connection.state == CONNECTION_ready)
 		timers_cancel(&client->loop->timers, &client->timer);
+	else if (client->connection.state == CONNECTION_draining) /* the timer is the drain's */
+		session_look_for_end(client);
 	else if (session_in_effect(client))
 		client_next(client, NEXT_PREPARED, NULL);
 	else

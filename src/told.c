@@ -80,6 +80,8 @@ const char *failure_text(const struct failure *failure)
 			break;
 		}
 	}
+	if (failure->stage == HAWSER_STAGE_BIND && failure->cause == HAWSER_CAUSE_REFUSED)
+		return "the host does not offer this service";
 	if (failure->stage == HAWSER_STAGE_RESOLVE && failure->code == -ENOENT)
 		return "the name has no address";
 	text = strerrordesc_np(-failure->code);
@@ -204,6 +206,14 @@ void tell_change(hawser_client *client, enum connection_state from, const char *
 	note->round = client->connection.round;
 	note->attempt = client->connection.attempt;
 	note->failure = failure_behind(client, from, to);
+}
+
+void tell_change_settled(hawser_client *client)
+{
+	if (!client->last_note)
+		return;
+	client->last_note->round = client->connection.round;
+	client->last_note->attempt = client->connection.attempt;
 }
 
 static void remember_address(struct past_attempt *past, const struct address *address)

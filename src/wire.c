@@ -56,11 +56,11 @@ static void close_fds(struct wire *wire, const int *fds, unsigned count)
 		engine->operations->close(engine, fds[i]);
 }
 
-void wire_settle(struct wire *wire)
+static void settle(struct wire *wire)
 {
 	struct engine *engine = wire->loop->engine;
 
-	if (!wire->closing || wire->in_flight || wire->pumping)
+	if (!wire->closing || wire->in_flight || wire->entered)
 		return;
 	wire_chunks_drop(wire);
 	wire_drop_fds(wire, UINT64_MAX);
@@ -71,6 +71,12 @@ void wire_settle(struct wire *wire)
 	if (!wire->keep_fd)
 		engine->operations->close(engine, wire->fd);
 	wire->owner->gone(wire);
+}
+
+void wire_leave(struct wire *wire)
+{
+	wire->entered--;
+	settle(wire);
 }
 
 void wire_close(struct wire *wire)
@@ -84,7 +90,7 @@ void wire_close(struct wire *wire)
 		engine->operations->cancel(engine, wire->receive_id);
 	if (wire->send_id)
 		engine->operations->cancel(engine, wire->send_id);
-	wire_settle(wire);
+	settle(wire);
 }
 
 void wire_end(struct wire *wire, int code, enum hawser_stage stage)
@@ -160,7 +166,6 @@ static void pump(struct wire *wire, const uint8_t *data, size_t size)
 	size_t consumed = 0;
 	int result;
 
-	wire->pumping = true;
 	if (!had_more)
 		consumed = offer(wire, data, size);
 	if (!wire->closing && !wire->ended) {
@@ -170,7 +175,6 @@ static void pump(struct wire *wire, const uint8_t *data, size_t size)
 		else if (had_more)
 			inbox_offer(wire);
 	}
-	wire->pumping = false;
 }
 
 static void tell_waiting_end(struct wire *wire)
@@ -190,14 +194,13 @@ static void pump_later(struct task *task)
 
 void wire_pump(struct wire *wire)
 {
-	if (wire->pumping || wire->closing)
+	if (wire->entered || wire->closing)
 		return;
-	wire->pumping = true;
+	wire->entered++;
 	if (wire->inbox_size)
 		inbox_offer(wire);
-	wire->pumping = false;
 	tell_waiting_end(wire);
-	wire_settle(wire);
+	wire_leave(wire);
 }
 
 static int fds_keep(struct wire *wire, const struct completion *completion)
@@ -281,6 +284,7 @@ static void wire_received(void *owner, const struct completion *completion)
 	struct wire *wire = owner;
 	hawser_loop *loop = wire->loop;
 
+	wire->entered++;
 	if (completion->result > 0) {
 		if (wire->closing || wire->ended)
 			close_fds(wire, completion->fds, completion->fds_count);
@@ -289,7 +293,7 @@ static void wire_received(void *owner, const struct completion *completion)
 	}
 	if (!completion->more)
 		receive_over(wire, completion->result);
-	wire_settle(wire);
+	wire_leave(wire);
 	loop_run_tasks(loop);
 }
 

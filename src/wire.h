@@ -73,7 +73,7 @@ struct wire {
 	bool end_waits;
 	bool refused; /* a send was: its owner waits for writable */
 	bool closing;
-	bool pumping; /* received is on the stack */
+	uint8_t entered; /* its own functions are on the stack: it must not go yet */
 	bool shutdown_asked;
 	bool shutdown_done;
 	bool keep_fd; /* handed over: not closed */

@@ -143,9 +143,8 @@ static void shutdown_if_asked(struct wire *wire)
 	engine->operations->shutdown(engine, wire->fd, SHUT_WR);
 }
 
-void wire_send_start(struct task *task)
+static void send_start(struct wire *wire)
 {
-	struct wire *wire = container_of(task, struct wire, send_task);
 	struct engine *engine = wire->loop->engine;
 	struct handler handler = {wire_sent, wire};
 	struct iovec vectors[ENGINE_VECTORS_MAX];
@@ -169,6 +168,15 @@ void wire_send_start(struct task *task)
 	wire->sending = true;
 	wire->sending_to = wire->sent_to + total;
 	wire->in_flight++;
+}
+
+void wire_send_start(struct task *task)
+{
+	struct wire *wire = container_of(task, struct wire, send_task);
+
+	wire->entered++;
+	send_start(wire);
+	wire_leave(wire);
 }
 
 static void let_go(struct wire *wire, size_t taken)
@@ -196,6 +204,7 @@ static void wire_sent(void *owner, const struct completion *completion)
 	struct wire *wire = owner;
 	hawser_loop *loop = wire->loop;
 
+	wire->entered++;
 	wire->in_flight--;
 	wire->sending = false;
 	wire->send_id = 0;
@@ -206,7 +215,7 @@ static void wire_sent(void *owner, const struct completion *completion)
 		if (completion->result < 0) {
 			wire_end(wire, completion->result, HAWSER_STAGE_SEND);
 		} else {
-			wire_send_start(&wire->send_task);
+			send_start(wire);
 			if (wire->refused && wire_unsent(wire) <= wire->unsent_max / 2) {
 				wire->refused = false;
 				wire->owner->writable(wire);
@@ -215,7 +224,7 @@ static void wire_sent(void *owner, const struct completion *completion)
 				wire->owner->emptied(wire);
 		}
 	}
-	wire_settle(wire);
+	wire_leave(wire);
 	loop_run_tasks(loop);
 }
 

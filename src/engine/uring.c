@@ -23,8 +23,8 @@ static const struct {
 } kinds[URING_KINDS] = {
     [URING_CONNECT] = {sizeof(struct uring_connect), 64},
     [URING_SEND] = {sizeof(struct uring_send), 64},
-    [URING_RECEIVE] = {sizeof(struct uring_operation), 256},
-    [URING_RECEIVE_FDS] = {sizeof(struct uring_operation), 256},
+    [URING_RECEIVE] = {sizeof(struct uring_receive), 256},
+    [URING_RECEIVE_FDS] = {sizeof(struct uring_receive_fds), 64},
     [URING_POLL] = {sizeof(struct uring_poll), 64},
     [URING_WATCH] = {sizeof(struct uring_watch), 16},
     [URING_RESOLVE] = {sizeof(struct uring_operation), 64},
@@ -113,9 +113,14 @@ static int uring_peer(struct engine *engine, int fd, struct socket_peer *ret_pee
 	return socket_peer_read(fd, ret_peer);
 }
 
+/* The ring would make the event_fd readable by itself, but within the write of another eventfd the kernel
+ * puts that off, and some kernels (seen on 6.18) do it only once. */
 static void uring_wake(struct engine *engine)
 {
-	eventfd_write(uring_of(engine)->wake_fd, 1);
+	struct uring *uring = uring_of(engine);
+
+	eventfd_write(uring->wake_fd, 1);
+	uring_signal(uring);
 }
 
 static void resolver_notify(void *user)
@@ -182,6 +187,8 @@ static void abandon(struct uring *uring)
 {
 	uring->closing = true;
 	cancel_all(uring, &uring->unsubmitted);
+	cancel_all(uring, &uring->starved);
+	cancel_all(uring, &uring->again);
 	cancel_all(uring, &uring->ready);
 	cancel_all(uring, &uring->in_flight);
 	for (int turns = 0; turns < DESTROY_TURNS_MAX && uring->enabled && kernel_has_pointers(uring);
@@ -234,10 +241,11 @@ static void furnish(struct uring *uring, const struct engine_options *options)
 	uring->engine.operations = &uring_operations;
 	uring->memory = options->memory;
 	uring->event_fd = -1;
-	uring->receive_message.msg_controllen = URING_CONTROL_SIZE;
 	for (int kind = 0; kind < URING_KINDS; kind++)
 		slots_init(&uring->slots[kind], options->memory, kinds[kind].size, kinds[kind].chunk_slots);
 	list_init(&uring->unsubmitted);
+	list_init(&uring->starved);
+	list_init(&uring->again);
 	list_init(&uring->in_flight);
 	list_init(&uring->cancelling);
 	list_init(&uring->ready);

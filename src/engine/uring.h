@@ -38,6 +38,7 @@ enum uring_place {
 	URING_UNSUBMITTED, /* no SQE yet: the ring is full or not enabled */
 	URING_IN_FLIGHT,   /* an SQE is filled, or the kernel has it */
 	URING_OUTSIDE,     /* inotify or the resolver has it */
+	URING_DELIVERING,  /* its handler runs, and it goes on afterwards */
 	URING_READY,       /* its result is known and waits for `wait` */
 };
 
@@ -80,6 +81,17 @@ struct uring_send {
 	_Alignas(struct cmsghdr) uint8_t control[URING_CONTROL_SIZE];
 };
 
+struct uring_receive {
+	struct uring_operation operation;
+	bool eager; /* the socket had more than fitted: no need to wait for it */
+};
+
+struct uring_receive_fds {
+	struct uring_receive receive;
+	struct msghdr message;
+	_Alignas(struct cmsghdr) uint8_t control[URING_CONTROL_SIZE];
+};
+
 struct uring_poll {
 	struct uring_operation operation;
 	short events;
@@ -99,7 +111,6 @@ struct uring_buffers {
 	size_t ring_size;
 	uint8_t *bytes;
 	size_t bytes_size;
-	size_t stride; /* from one buffer to the next */
 	uint32_t size; /* of one buffer */
 	uint32_t count;
 };
@@ -111,19 +122,20 @@ struct uring {
 	bool enabled; /* in the thread that waited first */
 	struct slots slots[URING_KINDS];
 	struct list unsubmitted;
+	struct list starved; /* receives that found no buffer: the first to be submitted */
+	struct list again;   /* receives that found one: behind them */
 	struct list in_flight;
 	struct list cancelling; /* in flight, and the cancel found no SQE yet */
 	struct list ready;
 	struct uring_buffers buffers;
-	struct msghdr receive_message; /* of all receives with descriptors */
 	struct directories directories;
 	struct lookups lookups;
 	int wake_fd;
 	uint64_t wake_count; /* the kernel reads wake_fd into it */
 	bool wake_armed;
 	bool inotify_armed;
-	bool lookups_ready; /* the resolver may have answers */
-	int event_fd;       /* -1 until somebody asks for it */
+	bool lookups_ready;   /* the resolver may have answers */
+	_Atomic int event_fd; /* -1 until somebody asks for it; wake reads it in any thread */
 	unsigned connects_unflushed;
 	uint64_t stale;
 
@@ -203,8 +215,6 @@ int uring_receive(struct engine *engine, int fd, bool with_fds, struct handler h
 bool uring_receive_prepare(struct uring *uring, struct uring_operation *operation);
 void uring_receive_completed(
     struct uring *uring, struct uring_operation *operation, const struct io_uring_cqe *cqe);
-/* Takes what a receive without an owner brought: closes descriptors, gives the buffer back. */
-void uring_receive_drop(struct uring *uring, const struct io_uring_cqe *cqe);
 int uring_poll(struct engine *engine, int fd, short events, struct handler handler, uint64_t *ret_id);
 bool uring_poll_prepare(struct uring *uring, struct uring_operation *operation);
 /* Of send and poll: the CQE's result is the completion's. */

@@ -13,8 +13,6 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-enum { ALIGNMENT = 64 /* the header of a message and its cmsghdr lie at the beginning of a buffer */ };
-
 static void *map(size_t size)
 {
 	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -37,9 +35,8 @@ int uring_buffers_map(struct uring_buffers *buffers, uint32_t count, uint32_t si
 		entries *= 2;
 	buffers->count = entries;
 	buffers->size = size;
-	buffers->stride = ((size_t)size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 	buffers->ring_size = entries * sizeof(struct io_uring_buf);
-	buffers->bytes_size = entries * buffers->stride;
+	buffers->bytes_size = (size_t)entries * size;
 	buffers->ring = map(buffers->ring_size);
 	buffers->bytes = map(buffers->bytes_size);
 	if (buffers->ring && buffers->bytes)
@@ -60,7 +57,7 @@ void uring_buffers_unmap(struct uring_buffers *buffers)
 
 uint8_t *uring_buffers_at(const struct uring_buffers *buffers, uint32_t index)
 {
-	return buffers->bytes + index * buffers->stride;
+	return buffers->bytes + (size_t)index * buffers->size;
 }
 
 void uring_buffers_return(struct uring_buffers *buffers, uint32_t index)

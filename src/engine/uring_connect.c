@@ -11,8 +11,8 @@
  * connect still held the socket, README "Limits"). The socket of a failed connect is closed before its
  * completion: left open it would go on sending SYNs.
  *
- * An adopted descriptor stays the caller's until it is delivered: it is not closed when it turns out not to be
- * a connected stream socket, nor when the operation is cancelled.
+ * An adopted descriptor stays the caller's until it is delivered: it is not closed when it turns out not to
+ * be a connected stream socket, nor when the operation is cancelled.
  */
 #include "engine/uring.h"
 #include <errno.h>

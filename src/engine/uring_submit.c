@@ -116,6 +116,20 @@ static void cancel_own(struct uring *uring)
 		prepare_cancel(uring, uring_name(OWN_INOTIFY, URING_CANCEL), OWN_INOTIFY);
 }
 
+/* False: no SQE for the first of those that are left. */
+static bool prepare_all(struct uring *uring, struct list *list)
+{
+	while (!list_empty(list)) {
+		struct uring_operation *operation = container_of(list->next, struct uring_operation, link);
+
+		if (!prepare(uring, operation))
+			return false;
+		list_remove(&operation->link);
+		put(operation, &uring->in_flight, URING_IN_FLIGHT);
+	}
+	return true;
+}
+
 void uring_submit_waiting(struct uring *uring)
 {
 	if (uring->closing)
@@ -131,15 +145,8 @@ void uring_submit_waiting(struct uring *uring)
 		list_remove(&operation->link);
 		put(operation, &uring->in_flight, URING_IN_FLIGHT);
 	}
-	while (!list_empty(&uring->unsubmitted)) {
-		struct uring_operation *operation =
-		    container_of(uring->unsubmitted.next, struct uring_operation, link);
-
-		if (!prepare(uring, operation))
-			return;
-		list_remove(&operation->link);
-		put(operation, &uring->in_flight, URING_IN_FLIGHT);
-	}
+	if (prepare_all(uring, &uring->starved) && prepare_all(uring, &uring->again))
+		prepare_all(uring, &uring->unsubmitted);
 }
 
 int uring_submit(struct engine *engine)
@@ -153,7 +160,8 @@ int uring_submit(struct engine *engine)
 			uring_flush(uring);
 	}
 	/* What could not be submitted is the next wait's, which must be called for it. */
-	if (uring->refused || !list_empty(&uring->unsubmitted) || !list_empty(&uring->cancelling))
+	if (uring->refused || !list_empty(&uring->starved) || !list_empty(&uring->again) ||
+	    !list_empty(&uring->unsubmitted) || !list_empty(&uring->cancelling))
 		uring_signal(uring);
 	return 0;
 }

@@ -3,13 +3,18 @@
  * Bytes and descriptors: sends, receives, and readiness.
  *
  * A send takes what the socket buffer has room for (never MSG_WAITALL), waiting in the kernel for the first
- * byte; the caller sends the rest. A receive is multishot into the provided buffers; on sockets that may
- * carry descriptors it is a recvmsg, because a plain multishot receive silently discards them. Both wait for
- * readiness first (POLL_FIRST): an answer is seldom there when it is asked for.
+ * byte; the caller sends the rest.
  *
- * Failures: the kernel's errno. A receive also ends with -ENOBUFS when all buffers are taken, and with data
- * and no more to come when the CQ overflowed or the kernel wants to be asked again; its owner starts it
- * again. Descriptors beyond ENGINE_FDS_MAX or RLIMIT_NOFILE are lost in the kernel and reported (fds_lost).
+ * A receive goes on until its end by being submitted again after each part, which costs an SQE and no system
+ * call. The kernel's own multishot receive is not used: data and the end that come together may leave it
+ * waiting for an end that has passed (seen on 6.18: a unix close or a TCP reset behind the last bytes, with
+ * POLL_FIRST), and noticing the end is what hawser is for. A part at a time is also fair: a peer that floods
+ * gets one buffer a turn. It waits for readiness first, because an answer is seldom there when it is asked
+ * for, unless the socket said that it has more. On sockets that may carry descriptors it is a recvmsg: a
+ * plain receive silently discards them.
+ *
+ * Failures: the kernel's errno. Without a buffer (-ENOBUFS) a receive is submitted again, before those that
+ * had one. Descriptors beyond ENGINE_FDS_MAX or RLIMIT_NOFILE are lost in the kernel and reported (fds_lost).
  */
 #include "engine/uring.h"
 #include <errno.h>
@@ -69,104 +74,102 @@ bool uring_send_prepare(struct uring *uring, struct uring_operation *operation)
 int uring_receive(struct engine *engine, int fd, bool with_fds, struct handler handler, uint64_t *ret_id)
 {
 	struct uring *uring = uring_of(engine);
-	struct uring_operation *operation =
+	struct uring_receive *receive =
 	    uring_take(uring, with_fds ? URING_RECEIVE_FDS : URING_RECEIVE, handler);
 
-	if (!operation)
+	if (!receive)
 		return -ENOMEM;
-	operation->fd = fd;
-	*ret_id = operation->id;
-	uring_start(uring, operation);
+	receive->operation.fd = fd;
+	*ret_id = receive->operation.id;
+	uring_start(uring, &receive->operation);
 	return 0;
 }
 
 bool uring_receive_prepare(struct uring *uring, struct uring_operation *operation)
 {
+	struct uring_receive *receive = container_of(operation, struct uring_receive, operation);
 	struct io_uring_sqe *sqe;
 
 	if (!uring_reserve(uring, 1))
 		return false;
 	sqe = uring_sqe(uring, operation->id);
-	if (uring_kind_of(operation->id) == URING_RECEIVE_FDS)
-		io_uring_prep_recvmsg_multishot(
-		    sqe, operation->fd, &uring->receive_message, MSG_CMSG_CLOEXEC);
-	else
-		io_uring_prep_recv_multishot(sqe, operation->fd, NULL, 0, 0);
-	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+	if (uring_kind_of(operation->id) == URING_RECEIVE_FDS) {
+		struct uring_receive_fds *fds = container_of(receive, struct uring_receive_fds, receive);
+
+		fds->message =
+		    (struct msghdr){.msg_control = fds->control, .msg_controllen = URING_CONTROL_SIZE};
+		io_uring_prep_recvmsg(sqe, operation->fd, &fds->message, MSG_CMSG_CLOEXEC);
+	} else {
+		io_uring_prep_recv(sqe, operation->fd, NULL, 0, 0);
+	}
+	if (!receive->eager)
+		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = 0;
 	return true;
 }
 
-static unsigned read_fds(struct uring *uring, struct io_uring_recvmsg_out *out, int *fds)
+static void read_fds(struct uring_receive_fds *receive, struct completion *completion, int *fds)
 {
-	struct msghdr *message = &uring->receive_message;
-	unsigned count = 0;
+	struct msghdr *message = &receive->message;
 
-	for (struct cmsghdr *header = io_uring_recvmsg_cmsg_firsthdr(out, message); header;
-	     header = io_uring_recvmsg_cmsg_nexthdr(out, message, header)) {
+	completion->fds = fds;
+	completion->fds_lost = (message->msg_flags & MSG_CTRUNC) != 0;
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
 		size_t size = header->cmsg_len - CMSG_LEN(0);
 
 		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 			continue;
 		/* The control room holds ENGINE_FDS_MAX of them, however many headers they come in. */
-		memcpy(fds + count, CMSG_DATA(header), size);
-		count += (unsigned)(size / sizeof(int));
+		memcpy(fds + completion->fds_count, CMSG_DATA(header), size);
+		completion->fds_count += (unsigned)(size / sizeof(int));
 	}
-	return count;
 }
 
-/* Finds data and descriptors in what a recvmsg left in its buffer. */
-static void unwrap(struct uring *uring, uint8_t *buffer, struct completion *completion, int *fds)
+static void receive_again(struct uring_operation *operation, struct list *list)
 {
-	struct io_uring_recvmsg_out *out = (struct io_uring_recvmsg_out *)buffer;
+	list_append(list, &operation->link);
+	operation->place = URING_UNSUBMITTED;
+}
 
-	completion->data = io_uring_recvmsg_payload(out, &uring->receive_message);
-	completion->result =
-	    (int)io_uring_recvmsg_payload_length(out, completion->result, &uring->receive_message);
-	completion->fds_lost = (out->flags & MSG_CTRUNC) != 0;
-	completion->fds_count = read_fds(uring, out, fds);
-	completion->fds = fds;
+/* Delivers, and goes on unless the handler has cancelled it. */
+static void deliver_part(
+    struct uring *uring, struct uring_operation *operation, const struct completion *completion)
+{
+	list_remove(&operation->link);
+	operation->place = URING_DELIVERING;
+	uring_deliver(uring, operation->handler, completion);
+	if (operation->place == URING_DELIVERING)
+		receive_again(operation, &uring->again);
 }
 
 void uring_receive_completed(
     struct uring *uring, struct uring_operation *operation, const struct io_uring_cqe *cqe)
 {
-	struct completion completion = {
-	    .id = operation->id, .result = cqe->res, .more = (cqe->flags & IORING_CQE_F_MORE) != 0};
-	bool buffered = (cqe->flags & IORING_CQE_F_BUFFER) != 0;
+	struct uring_receive *receive = container_of(operation, struct uring_receive, operation);
+	struct completion completion = {.id = operation->id, .result = cqe->res};
 	uint32_t index = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 	int fds[ENGINE_FDS_MAX];
 
-	if (buffered) {
-		uint8_t *buffer = uring_buffers_at(&uring->buffers, index);
-
-		if (uring_kind_of(operation->id) == URING_RECEIVE_FDS && cqe->res > 0)
-			unwrap(uring, buffer, &completion, fds);
-		else
-			completion.data = buffer;
+	if (cqe->res == -ENOBUFS && !operation->cancelled) {
+		list_remove(&operation->link);
+		receive_again(operation, &uring->starved);
+		return;
 	}
+	if (cqe->res == -ENOBUFS)
+		completion.result = -ECANCELED;
+	if (cqe->flags & IORING_CQE_F_BUFFER)
+		completion.data = uring_buffers_at(&uring->buffers, index);
+	if (cqe->res > 0 && uring_kind_of(operation->id) == URING_RECEIVE_FDS)
+		read_fds(container_of(receive, struct uring_receive_fds, receive), &completion, fds);
+	receive->eager = (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
+	completion.more = cqe->res > 0 && !operation->cancelled;
 	if (completion.more)
-		uring_deliver(uring, operation->handler, &completion);
+		deliver_part(uring, operation, &completion);
 	else
 		uring_finish(uring, operation, &completion);
-	if (buffered)
+	if (cqe->flags & IORING_CQE_F_BUFFER)
 		uring_buffers_return(&uring->buffers, index);
-}
-
-void uring_receive_drop(struct uring *uring, const struct io_uring_cqe *cqe)
-{
-	struct completion completion = {.result = cqe->res};
-	uint32_t index = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-	int fds[ENGINE_FDS_MAX];
-
-	if (!(cqe->flags & IORING_CQE_F_BUFFER))
-		return;
-	if (uring_kind_of(cqe->user_data) == URING_RECEIVE_FDS && cqe->res > 0)
-		unwrap(uring, uring_buffers_at(&uring->buffers, index), &completion, fds);
-	for (unsigned i = 0; i < completion.fds_count; i++)
-		close(fds[i]);
-	uring_buffers_return(&uring->buffers, index);
 }
 
 int uring_poll(struct engine *engine, int fd, short events, struct handler handler, uint64_t *ret_id)

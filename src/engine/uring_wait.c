@@ -90,7 +90,9 @@ static void dispatch(struct uring *uring, const struct io_uring_cqe *cqe)
 	operation = uring_find(uring, cqe->user_data);
 	if (!operation || operation->place != URING_IN_FLIGHT) {
 		uring->stale++;
-		uring_receive_drop(uring, cqe);
+		/* Nobody looks at what it brought; the buffer must not be lost with it. */
+		if (cqe->flags & IORING_CQE_F_BUFFER)
+			uring_buffers_return(&uring->buffers, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
 	} else if (kind == URING_CONNECT) {
 		uring_connect_completed(uring, operation, cqe);
 	} else if (kind == URING_RECEIVE || kind == URING_RECEIVE_FDS) {

@@ -7,7 +7,14 @@
 #include <string.h>
 
 enum { VARINT = 0, FIXED64 = 1, LENGTH = 2, FIXED32 = 5 };
-enum { FIELD_ID = 2, FIELD_BIND = 3, FIELD_BIND_REPLY = 4, FIELD_INVOKE = 5, FIELD_INVOKE_REPLY = 6, FIELD_ERROR = 7 };
+enum {
+	FIELD_ID = 2,
+	FIELD_BIND = 3,
+	FIELD_BIND_REPLY = 4,
+	FIELD_INVOKE = 5,
+	FIELD_INVOKE_REPLY = 6,
+	FIELD_ERROR = 7
+};
 
 /* ---- reading ---- */
 
@@ -181,7 +188,8 @@ static void put_unknown(struct world *world, struct buffer *buffer)
 }
 
 /* Wraps a message into a frame: request id and message in either order, unknown fields between. */
-static void put_frame(struct world *world, struct buffer *frame, uint64_t id, unsigned field, const struct buffer *message)
+static void put_frame(
+    struct world *world, struct buffer *frame, uint64_t id, unsigned field, const struct buffer *message)
 {
 	bool odd = chance(world, world->faults.odd_encoding);
 	bool id_last = odd && chance(world, 50);
@@ -205,8 +213,8 @@ static void put_frame(struct world *world, struct buffer *frame, uint64_t id, un
 		header[i] = (uint8_t)(payload >> (8 * i));
 }
 
-void frame_bind_reply(struct world *world, struct buffer *frame, uint64_t id, bool success, uint32_t service_id,
-    const struct method_entry *methods, unsigned methods_count)
+void frame_bind_reply(struct world *world, struct buffer *frame, uint64_t id, bool success,
+    uint32_t service_id, const struct method_entry *methods, unsigned methods_count)
 {
 	struct buffer *message = &world->codec_message;
 	struct buffer *entry = &world->codec_entry;

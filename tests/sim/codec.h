@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The simulator's own codec of the Perfetto IPC format: reads what a client sends, writes what a host answers. It shares
- * nothing with the library's, so that a fault in one is not mirrored by the other.
+ * The simulator's own codec of the Perfetto IPC format: reads what a client sends, writes what a host
+ * answers. It shares nothing with the library's, so that a fault in one is not mirrored by the other.
  */
 #ifndef TESTS_SIM_CODEC_H
 #define TESTS_SIM_CODEC_H
@@ -32,13 +32,14 @@ size_t frame_whole(const uint8_t *data, size_t size);
 /* The payload of one frame. False: it is malformed. */
 bool frame_read(const uint8_t *payload, size_t size, struct frame *ret_frame);
 
-/* Writers draw how: order of fields, redundant varints, unknown fields. Each makes one whole frame in `frame`. */
+/* Writers draw how: order of fields, redundant varints, unknown fields. Each makes one whole frame in
+ * `frame`. */
 struct method_entry {
 	uint32_t id;
 	const char *name;
 };
-void frame_bind_reply(struct world *world, struct buffer *frame, uint64_t id, bool success, uint32_t service_id,
-    const struct method_entry *methods, unsigned methods_count);
+void frame_bind_reply(struct world *world, struct buffer *frame, uint64_t id, bool success,
+    uint32_t service_id, const struct method_entry *methods, unsigned methods_count);
 void frame_invoke_reply(struct world *world, struct buffer *frame, uint64_t id, bool success, bool more,
     const uint8_t *reply, size_t reply_size);
 void frame_request_error(struct world *world, struct buffer *frame, uint64_t id, const char *text);

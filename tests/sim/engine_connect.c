@@ -2,8 +2,9 @@
  *
  * What the simulated network says to connects, lookups and directory watches.
  *
- * A connect is planned when it starts and looked at again when it ends, since the host may have come or gone meanwhile.
- * Addresses that belong to no host (10.9.x.y) refuse, are unreachable or never answer, by their last byte.
+ * A connect is planned when it starts and looked at again when it ends, since the host may have come or gone
+ * meanwhile. Addresses that belong to no host (10.9.x.y) refuse, are unreachable or never answer, by their
+ * last byte.
  */
 #include "world.h"
 
@@ -19,7 +20,8 @@ static int host_at(const struct world *world, const struct address *address)
 
 		if (known->any.sa_family != address->any.sa_family)
 			continue;
-		if (address->any.sa_family == AF_INET && known->in.sin_addr.s_addr == address->in.sin_addr.s_addr &&
+		if (address->any.sa_family == AF_INET &&
+		    known->in.sin_addr.s_addr == address->in.sin_addr.s_addr &&
 		    known->in.sin_port == address->in.sin_port)
 			return (int)i;
 		if (address->any.sa_family == AF_INET6 && known->in6.sin6_port == address->in6.sin6_port &&
@@ -132,15 +134,17 @@ void connect_finish(struct world *world, uint64_t id, uint64_t detail)
 	completion.result = operation->result;
 	completion.stage = operation->stage;
 	if (operation->result == 0) {
-		connection = network_connect(world, (unsigned)operation->host, operation->client, operation->is_unix);
+		connection =
+		    network_connect(world, (unsigned)operation->host, operation->client, operation->is_unix);
 		completion.result = connection->fd;
 		completion.stage = HAWSER_STAGE_NONE;
-		trace(world, TRACE_connected, trace_number(operation->client), connection->number, connection->host);
+		trace(world, TRACE_connected, trace_number(operation->client), connection->number,
+		    connection->host);
 		host_accepted(world, connection);
 		oracle_connected(world, connection);
 	} else {
-		trace(world, TRACE_connect_end, trace_number(operation->client), trace_number(operation->result),
-		    operation->stage);
+		trace(world, TRACE_connect_end, trace_number(operation->client),
+		    trace_number(operation->result), operation->stage);
 	}
 	operation_deliver(world, operation, &completion);
 }
@@ -167,7 +171,8 @@ void resolve_plan(struct world *world, struct operation *operation, const char *
 	agenda_add(world, delay_ns, resolve_finish, operation_id(world, operation), 0);
 }
 
-static unsigned make_addresses(struct world *world, const struct operation *operation, struct address *addresses)
+static unsigned make_addresses(
+    struct world *world, const struct operation *operation, struct address *addresses)
 {
 	unsigned count = 1;
 	unsigned real;
@@ -181,7 +186,8 @@ static unsigned make_addresses(struct world *world, const struct operation *oper
 		addresses[i] = (struct address){.size = sizeof(struct sockaddr_in)};
 		addresses[i].in.sin_family = AF_INET;
 		addresses[i].in.sin_port = htons(operation->port);
-		addresses[i].in.sin_addr.s_addr = htonl(0x0a090000u + (i << 8) + (uint32_t)draw_below(world, 200));
+		addresses[i].in.sin_addr.s_addr =
+		    htonl(0x0a090000u + (i << 8) + (uint32_t)draw_below(world, 200));
 	}
 	if (operation->host >= 0) {
 		addresses[real] = world->hosts[operation->host].address;

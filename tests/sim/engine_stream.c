@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sends and receives of the simulator's engine: partial, slow, in fragments, cut off, raced by their cancellation.
+ * Sends and receives of the simulator's engine: partial, slow, in fragments, cut off, raced by their
+ * cancellation.
  */
 #include "world.h"
 
@@ -20,11 +21,13 @@ static void check_untouched(struct world *world, const struct operation *operati
 		const struct descriptor *descriptor = descriptor_find(world, operation->fds[i]);
 
 		if (!descriptor->open)
-			violated(world, "engine: a descriptor was closed before the send that borrows it completed");
+			violated(world,
+			    "engine: a descriptor was closed before the send that borrows it completed");
 	}
 }
 
-static void send_ends(struct world *world, struct operation *operation, struct sim_connection *connection, int result)
+static void send_ends(
+    struct world *world, struct operation *operation, struct sim_connection *connection, int result)
 {
 	struct completion completion = {.result = result, .stage = HAWSER_STAGE_SEND};
 
@@ -63,7 +66,8 @@ void send_progress(struct world *world, uint64_t id, uint64_t detail)
 	size = operation->size < room ? operation->size : room;
 	if (size > 1 && chance(world, world->faults.send_partial))
 		size = (size_t)draw_between(world, 1, size - 1);
-	network_take(world, connection, operation->vectors, operation->vectors_count, size, operation->fds_count);
+	network_take(
+	    world, connection, operation->vectors, operation->vectors_count, size, operation->fds_count);
 	send_ends(world, operation, connection, (int)size);
 }
 
@@ -107,7 +111,8 @@ static size_t cut_at_message(const struct sim_connection *connection, size_t siz
 	if (!connection->messages_count || connection->delivered + size <= message->begin)
 		return size;
 	*ret_with_fds = true;
-	return connection->delivered + size > message->end ? (size_t)(message->end - connection->delivered) : size;
+	return connection->delivered + size > message->end ? (size_t)(message->end - connection->delivered)
+							   : size;
 }
 
 static size_t choose_fragment(struct world *world, const struct sim_connection *connection)
@@ -125,8 +130,8 @@ static size_t choose_fragment(struct world *world, const struct sim_connection *
 	return size;
 }
 
-static void take_message(struct world *world, struct sim_connection *connection, struct completion *completion,
-    int *fds)
+static void take_message(
+    struct world *world, struct sim_connection *connection, struct completion *completion, int *fds)
 {
 	const struct message *message = &connection->messages[0];
 

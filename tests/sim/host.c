@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The life of the simulated hosts: where they listen, when they die, freeze and come back, and what becomes of a
- * connection that none of their services cares about. Raw hosts echo.
+ * The life of the simulated hosts: where they listen, when they die, freeze and come back, and what becomes
+ * of a connection that none of their services cares about. Raw hosts echo.
  */
 #include "world.h"
 
@@ -20,7 +20,8 @@ static void place_unix(struct world *world, struct host *host, unsigned index)
 	if (abstract) {
 		snprintf(host->target, sizeof(host->target), "unix:@sim-host%u", index);
 		snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "sim-host%u", index);
-		host->address.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(un->sun_path + 1));
+		host->address.size =
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(un->sun_path + 1));
 		return;
 	}
 	snprintf(host->directory, sizeof(host->directory), "/sim/d%u", index % 2);
@@ -260,7 +261,8 @@ void host_hung_up(struct world *world, struct sim_connection *connection)
 	if (world->hosts[connection->host].frozen)
 		return;
 	if (chance(world, 30))
-		agenda_add(world, draw_below(world, 10 * MILLISECOND), hang_up, connection_id(world, connection), 0);
+		agenda_add(
+		    world, draw_below(world, 10 * MILLISECOND), hang_up, connection_id(world, connection), 0);
 	else
 		network_host_closes(world, connection, false);
 }

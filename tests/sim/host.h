@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The simulated hosts: they come and go, speak Perfetto's format or echo raw bytes, and misbehave as often as the seed
- * says.
+ * The simulated hosts: they come and go, speak Perfetto's format or echo raw bytes, and misbehave as often as
+ * the seed says.
  */
 #ifndef TESTS_SIM_HOST_H
 #define TESTS_SIM_HOST_H
@@ -17,9 +17,9 @@ enum {
 
 #define ARGUMENTS_MAGIC 0x4c4c4143u
 #define REPLY_MAGIC 0x594c5052u
-#define FORGED_NUMBER 0xffffffffu   /* a reply that must reach nobody */
-#define SETUP_NUMBER 0x80000000u    /* + the client's index */
-#define SETUP_SERVICE UINT32_MAX    /* the number in the name of a setup's service */
+#define FORGED_NUMBER 0xffffffffu /* a reply that must reach nobody */
+#define SETUP_NUMBER 0x80000000u  /* + the client's index */
+#define SETUP_SERVICE UINT32_MAX  /* the number in the name of a setup's service */
 
 enum answer_kind {
 	ANSWER_BOUND,
@@ -75,8 +75,8 @@ void host_hung_up(struct world *world, struct sim_connection *connection);
 void service_received(struct world *world, struct sim_connection *connection);
 void answer_plan(struct world *world, const struct answer *answer);
 void answer_garbage(struct world *world, struct sim_connection *connection);
-void host_write(
-    struct world *world, struct sim_connection *connection, const void *data, size_t size, unsigned fds_count);
+void host_write(struct world *world, struct sim_connection *connection, const void *data, size_t size,
+    unsigned fds_count);
 
 static inline void word_put(uint8_t *place, uint32_t word)
 {
@@ -85,7 +85,8 @@ static inline void word_put(uint8_t *place, uint32_t word)
 }
 static inline uint32_t word_get(const uint8_t *place)
 {
-	return (uint32_t)place[0] | (uint32_t)place[1] << 8 | (uint32_t)place[2] << 16 | (uint32_t)place[3] << 24;
+	return (uint32_t)place[0] | (uint32_t)place[1] << 8 | (uint32_t)place[2] << 16 |
+	       (uint32_t)place[3] << 24;
 }
 
 #endif

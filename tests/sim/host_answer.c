@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What hosts send back: answers after a delay of their own (which is how they come out of order), streams reply by
- * reply, duplicates, and garbage.
+ * What hosts send back: answers after a delay of their own (which is how they come out of order), streams
+ * reply by reply, duplicates, and garbage.
  */
 #include "world.h"
 
@@ -58,7 +58,8 @@ static void make_reply(struct world *world, const struct answer *answer)
 	word_put(reply + 12, (uint32_t)size);
 	for (size_t i = TEXT_HEADER; i < size; i++)
 		reply[i] = pattern_byte(answer->number + answer->sequence, i);
-	frame_invoke_reply(world, &world->codec_frame, answer->id, true, answer->sequence + 1 < answer->count, reply, size);
+	frame_invoke_reply(
+	    world, &world->codec_frame, answer->id, true, answer->sequence + 1 < answer->count, reply, size);
 }
 
 static void make_frame(struct world *world, const struct answer *answer)
@@ -139,7 +140,8 @@ static void answer_write(struct world *world, uint64_t slot, uint64_t detail)
 	make_frame(world, &answer);
 	if (!answer.again)
 		oracle_answering(world, connection, &answer);
-	host_write(world, connection, buffer_bytes(&world->codec_frame), buffer_size(&world->codec_frame), fds_count);
+	host_write(world, connection, buffer_bytes(&world->codec_frame), buffer_size(&world->codec_frame),
+	    fds_count);
 	if (!answer.again)
 		answer_follows(world, &answer);
 }
@@ -147,13 +149,13 @@ static void answer_write(struct world *world, uint64_t slot, uint64_t detail)
 /* ---- garbage ---- */
 
 enum garbage {
-	GARBAGE_EMPTY,       /* a frame of length 0 */
-	GARBAGE_UNPARSABLE,  /* a legal length, and nonsense */
-	GARBAGE_OVERSIZE,    /* a header that promises more than a frame may have */
-	GARBAGE_ERROR,       /* a RequestError for nobody */
-	GARBAGE_FORGED,      /* a reply for nobody */
-	GARBAGE_SERVICE,     /* a bind reply for nobody */
-	GARBAGE_CUT,         /* half a frame, and the end */
+	GARBAGE_EMPTY,      /* a frame of length 0 */
+	GARBAGE_UNPARSABLE, /* a legal length, and nonsense */
+	GARBAGE_OVERSIZE,   /* a header that promises more than a frame may have */
+	GARBAGE_ERROR,      /* a RequestError for nobody */
+	GARBAGE_FORGED,     /* a reply for nobody */
+	GARBAGE_SERVICE,    /* a bind reply for nobody */
+	GARBAGE_CUT,        /* half a frame, and the end */
 	GARBAGE_KINDS,
 };
 

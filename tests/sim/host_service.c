@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A host's services: reads the requests of a connection frame by frame and decides what to answer. The ids of services and
- * methods differ on every connection, so that a call with the ids of another one is noticed.
+ * A host's services: reads the requests of a connection frame by frame and decides what to answer. The ids of
+ * services and methods differ on every connection, so that a call with the ids of another one is noticed.
  */
 #include "world.h"
 
@@ -76,7 +76,8 @@ static void serve_invoke(struct world *world, struct sim_connection *connection,
 	struct answer answer = {.id = frame->id, .connection = connection_id(world, connection)};
 
 	if (!service || frame->method_id / 8 != frame->service_id)
-		violated(world, "a call with ids that this connection's host never gave: service %llu, method %llu",
+		violated(world,
+		    "a call with ids that this connection's host never gave: service %llu, method %llu",
 		    (unsigned long long)frame->service_id, (unsigned long long)frame->method_id);
 	answer.number = word_get(frame->arguments.data + 4);
 	answer.count = word_get(frame->arguments.data + 8);

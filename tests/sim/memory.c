@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every block is filled with rubbish when it is given and when it comes back, and must come back with the size that was
- * asked for.
+ * Every block is filled with rubbish when it is given and when it comes back, and must come back with the
+ * size that was asked for.
  */
 #include "world.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Moves bytes between the library's sockets and the hosts. It knows no protocol and no operation of the engine: it says
- * when a connection may be readable or writable (engine_readable, engine_writable) and when bytes or an end have
- * reached a host (host_received, host_hung_up).
+ * Moves bytes between the library's sockets and the hosts. It knows no protocol and no operation of the
+ * engine: it says when a connection may be readable or writable (engine_readable, engine_writable) and when
+ * bytes or an end have reached a host (host_received, host_hung_up).
  */
 #include "world.h"
 
@@ -23,6 +23,13 @@ void network_begin(struct world *world)
 	network->connections_made = 0;
 }
 
+void network_heal(struct world *world)
+{
+	for (int i = 0; i < CONNECTIONS_MAX; i++)
+		if (world->network.connections[i].used)
+			engine_writable(world, &world->network.connections[i]);
+}
+
 /* ---- descriptors ---- */
 
 struct descriptor *descriptor_find(struct world *world, int fd)
@@ -40,7 +47,8 @@ int descriptor_new(struct world *world, enum holder holder, uint64_t connection)
 
 	if (network->descriptors_count == DESCRIPTORS_MAX)
 		violated(world, "simulator: no descriptors left");
-	network->descriptors[network->descriptors_count] = (struct descriptor){true, (uint8_t)holder, connection};
+	network->descriptors[network->descriptors_count] =
+	    (struct descriptor){true, (uint8_t)holder, connection};
 	return DESCRIPTOR_BASE + (int)network->descriptors_count++;
 }
 
@@ -105,10 +113,12 @@ struct sim_connection *network_connect(struct world *world, unsigned host, int c
 	struct sim_connection *connection = connection_take(world);
 	struct buffer outbound = connection->outbound;
 	struct buffer inbound = connection->inbound;
+	struct buffer expected = connection->expected;
 	uint32_t generation = connection->generation;
 
 	buffer_clear(&outbound);
 	buffer_clear(&inbound);
+	buffer_clear(&expected);
 	memset(connection, 0, sizeof(*connection));
 	connection->used = true;
 	connection->generation = generation + 1;
@@ -120,12 +130,14 @@ struct sim_connection *network_connect(struct world *world, unsigned host, int c
 	connection->host_open = true;
 	connection->outbound = outbound;
 	connection->inbound = inbound;
+	connection->expected = expected;
 	connection->latency_ns = draw_below(world, is_unix ? 50 * MICROSECOND : 20 * MILLISECOND);
 	connection->fd = descriptor_new(world, HOLDER_LIBRARY, connection_id(world, connection));
 	return connection;
 }
 
-static uint64_t arrival_delay(struct world *world, const struct sim_connection *connection, uint64_t *last_at_ns)
+static uint64_t arrival_delay(
+    struct world *world, const struct sim_connection *connection, uint64_t *last_at_ns)
 {
 	uint64_t at_ns = world->now + connection->latency_ns;
 
@@ -243,8 +255,8 @@ static void attach_fds(struct world *world, struct sim_connection *connection, s
 		message->fds[i] = descriptor_new(world, HOLDER_NETWORK, 0);
 }
 
-void network_write(struct world *world, struct sim_connection *connection, const void *data, size_t size,
-    unsigned fds_count)
+void network_write(
+    struct world *world, struct sim_connection *connection, const void *data, size_t size, unsigned fds_count)
 {
 	if (!connection->host_open || connection->host_shut || !connection->client_open || size == 0)
 		return;
@@ -269,7 +281,8 @@ void network_host_closes(struct world *world, struct sim_connection *connection,
 		return;
 	trace(world, TRACE_host_hangs_up, connection->number, reset, 0);
 	if (reset)
-		agenda_add(world, connection->latency_ns, bytes_reach_client, connection_id(world, connection), RESET);
+		agenda_add(world, connection->latency_ns, bytes_reach_client,
+		    connection_id(world, connection), RESET);
 	else
 		network_host_shuts(world, connection);
 	connection->host_open = false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The simulated network: connections as two streams of bytes with latency, limits and ends, and the descriptors that
- * the library believes to be sockets. Engine and hosts are its two users.
+ * The simulated network: connections as two streams of bytes with latency, limits and ends, and the
+ * descriptors that the library believes to be sockets. Engine and hosts are its two users.
  */
 #ifndef TESTS_SIM_NETWORK_H
 #define TESTS_SIM_NETWORK_H
@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 
 enum {
-	CONNECTIONS_MAX = 160, /* at one time, the half-dead ones too */
+	CONNECTIONS_MAX = 160,  /* at one time, the half-dead ones too */
 	DESCRIPTORS_MAX = 8192, /* in one world: a number is never given twice, so a stale one is noticed */
 	DESCRIPTOR_BASE = 1 << 24, /* above every real descriptor: closing one by mistake closes nothing */
 	MESSAGES_MAX = 8,
@@ -43,7 +43,7 @@ struct session_service {
 struct session {
 	struct session_service services[SESSION_SERVICES_MAX];
 	uint32_t services_count;
-	uint64_t last_id; /* of the requests: they count up */
+	uint64_t last_id;     /* of the requests: they count up */
 	uint64_t newest_bind; /* of the bindings first asked for on this connection */
 	uint64_t bytes_left;  /* closes after so many bytes; UINT64_MAX: never */
 	bool mute;            /* answers nothing any more */
@@ -72,8 +72,8 @@ struct sim_connection {
 	bool end_arrived; /* the host's end of sending has reached the client */
 	bool end_seen;    /* and was delivered */
 
-	/* Client to host: taken bytes. The first `arrived` have reached the host, those before `tapped` have been
-	 * looked at by the oracle (both counted from the front). */
+	/* Client to host: taken bytes. The first `arrived` have reached the host, those before `tapped` have
+	 * been looked at by the oracle (both counted from the front). */
 	struct buffer outbound;
 	size_t outbound_arrived;
 	size_t outbound_tapped;
@@ -96,6 +96,13 @@ struct sim_connection {
 	bool send_waits; /* for room */
 	bool readable_planned;
 	struct session session;
+
+	/* Raw, the oracle's: all that was accepted for this connection, and how much of its echo was shown to
+	 * the user. */
+	struct buffer expected;
+	uint64_t received;
+	uint64_t setup_at; /* where the setup's request stands in it */
+	bool setup_known;
 };
 
 struct network {
@@ -106,6 +113,8 @@ struct network {
 };
 
 void network_begin(struct world *world);
+/* Sends that wait for room go on: the window has grown. */
+void network_heal(struct world *world);
 
 struct descriptor *descriptor_find(struct world *world, int fd); /* NULL: never was one */
 int descriptor_new(struct world *world, enum holder holder, uint64_t connection);

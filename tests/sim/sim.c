@@ -39,12 +39,18 @@ bool chance(struct world *world, unsigned percent)
 	return draw(world) % 100 < percent;
 }
 
+static double elapsed_ms(const struct world *world)
+{
+	return (double)(world->now - WORLD_BEGINS) / 1e6;
+}
+
 void violated(const struct world *world, const char *format, ...)
 {
 	va_list arguments;
 
 	fflush(stdout);
-	fprintf(stderr, "seed %llu, at %.6f s: violated: ", (unsigned long long)world->seed, (double)world->now / 1e9);
+	fprintf(stderr, "seed %llu, at %.3f ms: violated: ", (unsigned long long)world->seed,
+	    elapsed_ms(world));
 	va_start(arguments, format);
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
@@ -86,7 +92,7 @@ static void print_value(char letter, uint64_t value)
 
 static void print_line(const struct world *world, enum trace_kind kind, const uint64_t *values)
 {
-	printf("%14.6f ms  ", (double)world->now / 1e6);
+	printf("%12.3f ms  ", elapsed_ms(world));
 	for (const char *at = formats[kind]; *at; at++)
 		if (*at == '%')
 			print_value(*++at, *values++);
@@ -115,6 +121,11 @@ void trace(struct world *world, enum trace_kind kind, uint64_t a, uint64_t b, ui
 		print_line(world, kind, values);
 }
 
+void trace_log(const struct world *world, int level, const char *line)
+{
+	printf("%12.3f ms  log %d: %s\n", elapsed_ms(world), level, line);
+}
+
 /* ---- the agenda: a binary heap ---- */
 
 static bool is_before(const struct event *a, const struct event *b)
@@ -122,7 +133,8 @@ static bool is_before(const struct event *a, const struct event *b)
 	return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->sequence < b->sequence;
 }
 
-void agenda_add(struct world *world, uint64_t delay_ns, event_function happen, uint64_t subject, uint64_t detail)
+void agenda_add(
+    struct world *world, uint64_t delay_ns, event_function happen, uint64_t subject, uint64_t detail)
 {
 	struct agenda *agenda = &world->agenda;
 	struct event event = {world->now + delay_ns, agenda->sequence++, happen, subject, detail};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The operations table of the simulator's engine, its clock and its waiting. What comes of an operation is decided in
- * engine_connect.c and engine_stream.c; here are the ids, the delivery (one final completion each, from wait alone) and
- * the checks that the caller keeps its half of the contract.
+ * The operations table of the simulator's engine, its clock and its waiting. What comes of an operation is
+ * decided in engine_connect.c and engine_stream.c; here are the ids, the delivery (one final completion each,
+ * from wait alone) and the checks that the caller keeps its half of the contract.
  */
 #include "world.h"
 
@@ -118,7 +118,8 @@ static struct sim_connection *stream_of(struct world *world, int fd, const char 
 	if (!descriptor->open)
 		violated(world, "engine: %s on the closed fd %d", what, fd - DESCRIPTOR_BASE);
 	if (descriptor->holder != HOLDER_LIBRARY)
-		violated(world, "engine: %s on fd %d, which is not the library's", what, fd - DESCRIPTOR_BASE);
+		violated(
+		    world, "engine: %s on fd %d, which is not the library's", what, fd - DESCRIPTOR_BASE);
 	return connection_find(world, descriptor->connection);
 }
 
@@ -157,8 +158,8 @@ static int sim_resolve(
 	return 0;
 }
 
-static int sim_send(struct engine *base, int fd, const struct iovec *vectors, unsigned vectors_count, const int *fds,
-    unsigned fds_count, struct handler handler, uint64_t *ret_id)
+static int sim_send(struct engine *base, int fd, const struct iovec *vectors, unsigned vectors_count,
+    const int *fds, unsigned fds_count, struct handler handler, uint64_t *ret_id)
 {
 	struct world *world = world_of(base);
 	struct sim_connection *connection = stream_of(world, fd, "a send");
@@ -295,7 +296,8 @@ static void sim_close(struct engine *base, int fd)
 		if (operation->active && operation->kind == OPERATION_SEND)
 			for (unsigned k = 0; k < operation->fds_count; k++)
 				if (operation->fds[k] == fd)
-					violated(world, "engine: a descriptor is closed while a send borrows it");
+					violated(
+					    world, "engine: a descriptor is closed while a send borrows it");
 	}
 	descriptor_close(world, fd);
 }
@@ -325,7 +327,8 @@ static int sim_peer(struct engine *base, int fd, struct socket_peer *ret_peer)
 
 	if (!connection || !connection->is_unix)
 		return -EOPNOTSUPP;
-	*ret_peer = (struct socket_peer){.pid = (pid_t)(1000 + connection->host), .uid = world->hosts[connection->host].uid};
+	*ret_peer = (struct socket_peer){
+	    .pid = (pid_t)(1000 + connection->host), .uid = world->hosts[connection->host].uid};
 	return 0;
 }
 
@@ -408,7 +411,8 @@ static void sim_destroy(struct engine *base)
 		if (!operation->active)
 			continue;
 		if (operation->kind <= OPERATION_RECEIVE)
-			violated(world, "engine: destroyed with an operation of kind %d in flight", operation->kind);
+			violated(world, "engine: destroyed with an operation of kind %d in flight",
+			    operation->kind);
 		operation->active = false;
 	}
 	world->engine.exists = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The simulator's engine: keeps the contract of engine/engine.h over the simulated network, and holds its caller to it.
+ * The simulator's engine: keeps the contract of engine/engine.h over the simulated network, and holds its
+ * caller to it.
  */
 #ifndef TESTS_SIM_ENGINE_H
 #define TESTS_SIM_ENGINE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The simulated user: what it holds of the library and what it has been told. It calls the public API at random, from
- * between turns and from within callbacks.
+ * The simulated user: what it holds of the library and what it has been told. It calls the public API at
+ * random, from between turns and from within callbacks.
  */
 #ifndef TESTS_SIM_USER_H
 #define TESTS_SIM_USER_H
@@ -27,7 +27,8 @@ enum api_call {
 };
 const char *api_name(enum api_call call);
 
-/* Around every call of the library: no callback may run in between, and only documented errors may come back. */
+/* Around every call of the library: no callback may run in between, and only documented errors may come back.
+ */
 void api_enter(struct world *world);
 int api_leave(struct world *world, enum api_call call, uint64_t subject, int result);
 
@@ -60,9 +61,9 @@ struct sim_client {
 	enum hawser_state told;
 	uint64_t told_at_ns;
 	uint64_t next_retry_ns;
-	bool hastened; /* something but the backoff may end the wait */
-	uint64_t closing_at_ns; /* the user asked for the end; 0: it did not */
-	uint64_t unready_at_ns; /* since when there is no ready connection */
+	bool hastened;           /* something but the backoff may end the wait */
+	uint64_t closing_at_ns;  /* the user asked for the end; 0: it did not */
+	uint64_t unready_at_ns;  /* since when there is no ready connection */
 	uint32_t failures_least; /* of the backoff, if it was reset whenever that may have been */
 	uint32_t failures_most;  /* and if it was not */
 
@@ -71,7 +72,7 @@ struct sim_client {
 	bool setup_checked; /* has a check function */
 
 	/* The engine's view. */
-	uint64_t connection; /* the last one */
+	uint64_t connection;                          /* the last one */
 	struct address addresses[ADDRESSES_SEEN_MAX]; /* of the last lookup */
 	uint32_t addresses_count;
 	uint32_t addresses_tried;
@@ -100,8 +101,8 @@ struct sim_binding {
 
 	bool bound;
 	bool ended;
-	bool duplicate; /* of another one, when it was asked for */
-	bool on_wire;   /* its request was ever taken by the kernel */
+	bool duplicate;              /* of another one, when it was asked for */
+	bool on_wire;                /* its request was ever taken by the kernel */
 	uint64_t pending_connection; /* where its last request went, until something is told */
 	uint64_t pending_at_ns;
 	uint32_t accepts; /* by hosts */
@@ -118,7 +119,7 @@ struct sim_call {
 	hawser_call *handle;
 	uint32_t binding;
 	bool no_reply;
-	bool missing; /* asks for a method that no host has */
+	bool missing;   /* asks for a method that no host has */
 	uint32_t count; /* replies that it asks for */
 	uint32_t arguments_size;
 	uint32_t reply_size;
@@ -171,10 +172,11 @@ struct user {
 };
 
 void user_begin(struct world *world);
-void user_step(struct world *world); /* one call of the API, or a few */
+void user_step(struct world *world);   /* one call of the API, or a few */
 void user_reacts(struct world *world); /* within a callback */
-void user_thread(struct world *world, uint64_t subject, uint64_t detail); /* another thread, while the loop sleeps */
-void user_frees(struct world *world); /* everything, in any order */
+void user_thread(
+    struct world *world, uint64_t subject, uint64_t detail); /* another thread, while the loop sleeps */
+void user_frees(struct world *world);                        /* everything, in any order */
 
 /* user_options.c */
 void client_options_draw(struct world *world, struct sim_client *client);
@@ -228,8 +230,8 @@ void on_setup(hawser_client *client, const struct hawser_error *error, void *use
 ssize_t on_check(hawser_client *client, const struct hawser_bytes *data, bool *ret_done, void *user);
 void on_binding(
     hawser_binding *binding, enum hawser_binding_event event, const struct hawser_error *error, void *user);
-void on_reply(hawser_call *call, const struct hawser_bytes *reply, bool more, const struct hawser_error *error,
-    void *user);
+void on_reply(hawser_call *call, const struct hawser_bytes *reply, bool more,
+    const struct hawser_error *error, void *user);
 void on_timer(hawser_timer *timer, void *user);
 void on_post(void *user);
 

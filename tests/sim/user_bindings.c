@@ -118,7 +118,8 @@ void user_bind(struct world *world)
 		violated(world, "binding %u is said to be there already", binding->index);
 	if ((result == 0 && held) != (handle != NULL))
 		violated(world, "hawser_bind answered %d with a wrong output", result);
-	if ((result == -EOPNOTSUPP) != client->none && result != -ESTALE && result != -ENOBUFS && result != -ENOMEM)
+	if ((result == -EOPNOTSUPP) != client->none && result != -ESTALE && result != -ENOBUFS &&
+	    result != -ENOMEM)
 		violated(world, "hawser_bind on protocol %s answered %d", client->options.protocol, result);
 	binding->made = result == 0;
 	binding->handle = handle;
@@ -241,7 +242,8 @@ static void settle_fds(struct world *world, const int *fds, unsigned count, int 
 	}
 }
 
-static int invoke_now(struct sim_call *call, struct sim_binding *binding, bool fail_fast, hawser_call **ret_call)
+static int invoke_now(
+    struct sim_call *call, struct sim_binding *binding, bool fail_fast, hawser_call **ret_call)
 {
 	struct world *world = call->world;
 	struct hawser_invoke_options options;
@@ -258,7 +260,8 @@ static int invoke_now(struct sim_call *call, struct sim_binding *binding, bool f
 	options.fds = fds;
 	options.fds_count = call->fds_count;
 	api_enter(world);
-	result = hawser_invoke_with(binding->handle, &options, call->no_reply ? NULL : on_reply, call, ret_call);
+	result =
+	    hawser_invoke_with(binding->handle, &options, call->no_reply ? NULL : on_reply, call, ret_call);
 	api_leave(world, API_invoke, call->index, result);
 	memset(world->text.data, 0xdd, call->arguments_size < 256 ? call->arguments_size : 256);
 	settle_fds(world, fds, call->fds_count, result);
@@ -277,8 +280,9 @@ void user_invoke(struct world *world)
 
 	if (!binding || user->calls_count == CALLS_MAX)
 		return;
-	call = &user->calls[user->calls_count++];
+	call = &user->calls[user->calls_count];
 	draw_call(world, call, binding);
+	user->calls_count++;
 	fail_fast = chance(world, 10);
 	held = chance(world, 60);
 	result = invoke_now(call, binding, fail_fast, held ? &handle : NULL);
@@ -288,10 +292,13 @@ void user_invoke(struct world *world)
 		violated(world, "binding %u has ended and takes a call", binding->index);
 	if (result == -ENOTCONN && !fail_fast)
 		violated(world, "call %u was to wait, and is told that there is no connection", call->index);
-	if (result == -EMSGSIZE && call->arguments_size < 130000 && world->user.clients[binding->client].options.unsent_bytes_max > 6000)
-		violated(world, "call %u of %u bytes is said to be too large", call->index, call->arguments_size);
+	if (result == -EMSGSIZE && call->arguments_size < 130000 &&
+	    world->user.clients[binding->client].options.unsent_bytes_max > 6000)
+		violated(
+		    world, "call %u of %u bytes is said to be too large", call->index, call->arguments_size);
 	if (result == 0 && call->arguments_size >= FRAME_MAX - FRAME_HEADER)
-		violated(world, "call %u of %u bytes cannot fit a frame and was taken", call->index, call->arguments_size);
+		violated(world, "call %u of %u bytes cannot fit a frame and was taken", call->index,
+		    call->arguments_size);
 	call->made = result == 0;
 	call->handle = handle;
 }

@@ -47,7 +47,8 @@ void user_client_new(struct world *world)
 	api_enter(world);
 	result = hawser_client_new(world->loop, &client->options, &handle);
 	api_leave(world, API_client_new, client->index, result);
-	if (result == 0 && (!handle || hawser_client_user(handle) != client || hawser_client_loop(handle) != world->loop))
+	if (result == 0 &&
+	    (!handle || hawser_client_user(handle) != client || hawser_client_loop(handle) != world->loop))
 		violated(world, "client %u was made without what it was given", client->index);
 	if (result < 0 && handle)
 		violated(world, "hawser_client_new failed and touched its output");
@@ -58,7 +59,8 @@ void user_client_new(struct world *world)
 /* What cannot be meant is refused, and nothing is left behind. */
 void user_client_new_bad(struct world *world)
 {
-	static const char *const targets[] = {"", "unix:", "tcp:host", "tcp::80", "tcp:h:0", "tcp:h:99999", "ftp:x", "fd:x"};
+	static const char *const targets[] = {
+	    "", "unix:", "tcp:host", "tcp::80", "tcp:h:0", "tcp:h:99999", "ftp:x", "fd:x"};
 	struct hawser_client_options options;
 	hawser_client *handle = NULL;
 	int result;
@@ -131,9 +133,10 @@ void user_client_drain(struct world *world)
 	result = hawser_client_drain(client->handle);
 	api_leave(world, API_client_drain, client->index, result);
 	if (result == 0 && !client->closing_at_ns)
-		client->closing_at_ns = world->now + (client->options.drain_deadline_ms == HAWSER_NONE ?
-							 3600 * SECOND :
-							 client->options.drain_deadline_ms * MILLISECOND);
+		client->closing_at_ns =
+		    world->now + (client->options.drain_deadline_ms == HAWSER_NONE
+					 ? 3600 * SECOND
+					 : client->options.drain_deadline_ms * MILLISECOND);
 }
 
 void client_close(struct sim_client *client)

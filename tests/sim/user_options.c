@@ -20,7 +20,8 @@ static void draw_backoff(struct world *world, struct hawser_client_options *opti
 {
 	options->backoff = (enum hawser_backoff_preset)draw_below(world, HAWSER_BACKOFF_DECORRELATED + 1);
 	if (chance(world, 20))
-		options->backoff_jitter = (enum hawser_jitter)draw_below(world, HAWSER_JITTER_DECORRELATED + 1);
+		options->backoff_jitter =
+		    (enum hawser_jitter)draw_below(world, HAWSER_JITTER_DECORRELATED + 1);
 	if (chance(world, 30)) {
 		options->backoff_base_ms = (uint32_t)draw_between(world, 1, 500);
 		options->backoff_cap_ms = options->backoff_base_ms + (uint32_t)draw_below(world, 20000);
@@ -53,7 +54,8 @@ static void draw_limits(struct world *world, struct hawser_client_options *optio
 
 static struct schedule preset(const struct sim_client *client)
 {
-	struct schedule schedule = {.base_ms = 1000, .cap_ms = 30000, .factor = 1.6, .percent = 20, .jitter = HAWSER_JITTER_PERCENT};
+	struct schedule schedule = {
+	    .base_ms = 1000, .cap_ms = 30000, .factor = 1.6, .percent = 20, .jitter = HAWSER_JITTER_PERCENT};
 
 	if (client->options.backoff == HAWSER_BACKOFF_PERFETTO)
 		return (struct schedule){1000, 30000, 1, 0, HAWSER_JITTER_NONE, true};
@@ -97,7 +99,8 @@ static void draw_target(struct world *world, struct sim_client *client)
 	client->is_unix = host->is_unix;
 	client->is_name = !host->is_unix && chance(world, 50);
 	if (client->is_name)
-		snprintf(client->target, sizeof(client->target), "tcp:h%u.c%u.sim:%u", client->host, client->index, host->port);
+		snprintf(client->target, sizeof(client->target), "tcp:h%u.c%u.sim:%u", client->host,
+		    client->index, host->port);
 	else
 		snprintf(client->target, sizeof(client->target), "%s", host->target);
 	snprintf(client->name, sizeof(client->name), "c%u", client->index);

@@ -1,9 +1,11 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Starting and ending hawser-host for tests.
  *
  * Happy path: fork, exec with stdout on a pipe and stderr in memory, read "ready TARGET" lines, and reap by
- * pid. Failures: a host that ends early or never gets ready is reported and reaped; one that ignores SIGTERM
- * is killed. If the test dies, the kernel kills the child.
+ * pid.
+ * Failures: a host that ends early or never gets ready is reported and reaped; one that ignores SIGTERM is
+ * killed. If the test dies, the kernel kills the child.
  */
 #include "host.h"
 
@@ -23,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_CANNOT_EXEC = 127, EXIT_SIGNAL_BASE = 128 };
+enum { EXIT_CANNOT_EXEC = 127, EXIT_SIGNAL_BASE = 128, PROGRAM_PATH_BYTES = 4096 };
 
 static long long now_ms(void)
 {
@@ -47,13 +49,28 @@ static void fds_close(struct host *host)
 	host->stderr_fd = -1;
 }
 
+static void program_find(char ret_path[PROGRAM_PATH_BYTES])
+{
+	static const char name[] = "/hawser-host";
+	const char *build = getenv("HAWSER_BUILD_DIR");
+	snprintf(ret_path, PROGRAM_PATH_BYTES, "%s/bin%s", build != NULL ? build : "build", name);
+	char own[PROGRAM_PATH_BYTES];
+	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - sizeof(name));
+	if (build != NULL || length <= 0)
+		return;
+	own[length] = '\0';
+	char *slash = strrchr(own, '/');
+	memcpy(slash, name, sizeof(name));
+	if (access(own, X_OK) == 0)
+		memcpy(ret_path, own, strlen(own) + 1);
+}
+
 static void child_exec(struct host *host, pid_t parent, int stdout_fd)
 {
-	char path[4096];
+	char path[PROGRAM_PATH_BYTES];
 	char *arguments[HOST_ARGUMENTS_MAX + 2] = {path};
-	const char *build = getenv("HAWSER_BUILD_DIR");
 	sigset_t none;
-	snprintf(path, sizeof(path), "%s/bin/hawser-host", build != NULL ? build : "build");
+	program_find(path);
 	for (size_t i = 0; i < host->arguments_count; i++)
 		arguments[i + 1] = host->arguments[i];
 	sigemptyset(&none);

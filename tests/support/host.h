@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * A hawser-host process for tests: started with any arguments, ended by its pid, and dead when the test dies.
  *
  *	struct host host;
@@ -12,8 +13,9 @@
  *	cr_assert_eq(host_stop(&host), 0);
  *	host_directory_remove(directory);
  *
- * The program is HAWSER_BUILD_DIR/bin/hawser-host, build/bin/hawser-host by default. Call from one thread
- *only: the child is killed when the thread that started it ends.
+ * The program is HAWSER_BUILD_DIR/bin/hawser-host; without that variable, the one beside the test program, so
+ * that each build tests its own, or else build/bin/hawser-host. Call from one thread only: the child is
+ *killed when the thread that started it ends.
  */
 #ifndef HAWSER_TESTS_HOST_H
 #define HAWSER_TESTS_HOST_H

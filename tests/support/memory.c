@@ -46,6 +46,15 @@ void test_memory_init(struct test_memory *memory)
 	};
 }
 
+void test_memory_end(const struct test_memory *memory)
+{
+	if (!memory->live && !memory->live_bytes)
+		return;
+	fprintf(stderr, "%lu blocks of %zu bytes were not released\n", (unsigned long)memory->live,
+	    memory->live_bytes);
+	abort();
+}
+
 uint64_t generator_next(struct generator *generator)
 {
 	uint64_t mixed = generator->state += UINT64_C(0x9E3779B97F4A7C15);

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The bare client. Requests are written field by field here, so that no codec under test has a hand in it.
  *
  * Happy path: peer_connect(), peer_bind() or peer_call(), peer_receive() and a comparison of texts.

@@ -1,6 +1,7 @@
-/*
- * A bare client for tests of hosts: one blocking socket with a time limit, frames in hexadecimal.
- * It knows how requests are laid out and nothing else; replies are compared as text.
+/* SPDX-License-Identifier: MIT
+ *
+ * A bare client for tests of hosts: one blocking socket with a time limit, frames in hexadecimal. It knows
+ * how requests are laid out and nothing else; replies are compared as text.
  */
 #ifndef HAWSER_TESTS_PEER_H
 #define HAWSER_TESTS_PEER_H

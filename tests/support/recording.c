@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Rows of tab-separated recordings, for tests that look at every column. It knows nothing of frames.
  *
  * Happy path: recording_open(), recording_row_read() until false, fclose().

@@ -1,4 +1,7 @@
-/* Recordings under tests/golden/ as text, row by row, and hexadecimal text. */
+/* SPDX-License-Identifier: MIT
+ *
+ * Recordings under tests/golden/ as text, row by row, and hexadecimal text.
+ */
 #ifndef HAWSER_TESTS_RECORDING_H
 #define HAWSER_TESTS_RECORDING_H
 

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The codec of hawser-host against recorded exchanges: golden/protoc.tsv (what protoc encodes) and
  * golden/traced.tsv (what a running traced sent back). Each request is decoded, each answer encoded, and a
  * row nobody knows fails.
@@ -13,7 +14,8 @@
 
 static bool bytes_are(struct codec_bytes bytes, const char *text)
 {
-	return bytes.length == strlen(text) && memcmp(bytes.data, text, bytes.length) == 0;
+	return bytes.length == strlen(text) &&
+	       (bytes.length == 0 || memcmp(bytes.data, text, bytes.length) == 0);
 }
 
 /* One frame from a client, with the header checked. */
@@ -21,7 +23,6 @@ static int request_decode(const char *hex, struct codec_request *ret_request)
 {
 	static uint8_t frame[RECORDING_LINE_BYTES_MAX];
 	size_t length = hex_decode(hex, frame);
-	cr_assert_geq(length, CODEC_HEADER_BYTES, "%s", hex);
 	cr_assert_eq(codec_header_decode(frame), length - CODEC_HEADER_BYTES, "%s", hex);
 	return codec_request_decode(
 	    (struct codec_bytes){.data = frame + CODEC_HEADER_BYTES, .length = length - CODEC_HEADER_BYTES},
@@ -309,8 +310,8 @@ Test(host_codec, every_exchange_of_traced)
 static int payload_decode(const char *hex, struct codec_request *ret_request)
 {
 	uint8_t payload[RECORDING_LINE_BYTES_MAX];
-	size_t length = hex_decode(hex, payload);
-	return codec_request_decode((struct codec_bytes){.data = payload, .length = length}, ret_request);
+	struct codec_bytes bytes = {.data = payload, .length = hex_decode(hex, payload)};
+	return codec_request_decode(bytes, ret_request);
 }
 
 Test(host_codec, refuses_what_is_no_message)

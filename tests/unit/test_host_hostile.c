@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * What clients of hawser-host cannot do: make it block, grow, leak descriptors, stop serving others, or die.
  */
 #include <criterion/criterion.h>
@@ -18,6 +19,7 @@ enum {
 	ECHO = 1,
 	COUNTER = 2,
 	FILES = 3,
+	SLOW = 4,
 	/* Far below what unbounded growth would reach here, far above what sanitizers add. */
 	MEMORY_KIB_MAX = 400 * 1024,
 };
@@ -26,12 +28,7 @@ static struct host host;
 static char directory[HOST_PATH_BYTES];
 static char target[HOST_TARGET_BYTES];
 
-static void start(const char *option, const char *value)
-{
-	int error = option != NULL ? host_start(&host, HOST_ARGUMENTS(option, value, target))
-				   : host_start(&host, HOST_ARGUMENTS(target));
-	cr_assert_eq(error, 0, "%s: %s", strerror(-error), host_errors(&host));
-}
+#define START(...) cr_assert_eq(host_start(&host, HOST_ARGUMENTS(__VA_ARGS__)), 0, "%s", host_errors(&host))
 
 static void set_up(void)
 {
@@ -97,9 +94,15 @@ static void descriptors_return_to(int wanted)
 	cr_assert_eq(descriptors_open(), wanted);
 }
 
+static void limit_lower(int resource, rlim_t value)
+{
+	const struct rlimit lower = {value, value};
+	cr_assert_eq(prlimit(host.pid, (__rlimit_resource_t)resource, &lower, NULL), 0);
+}
+
 Test(host_hostile, a_stream_nobody_reads_waits_and_goes_on)
 {
-	start(NULL, NULL);
+	START(target);
 	int fd = connected();
 	peer_invoke(fd, 1, COUNTER, 1, "1000000000");
 	for (int i = 0; i < 10; i++)
@@ -116,7 +119,7 @@ Test(host_hostile, a_stream_nobody_reads_waits_and_goes_on)
 
 Test(host_hostile, too_many_streams_are_rejected)
 {
-	start(NULL, NULL);
+	START(target);
 	int fd = connected();
 	for (unsigned id = 1; id <= 1024 + 40; id++)
 		peer_invoke(fd, id, COUNTER, 1, "1000000000");
@@ -131,7 +134,7 @@ Test(host_hostile, too_many_streams_are_rejected)
 Test(host_hostile, a_client_that_never_reads_is_closed)
 {
 	static char args[65536];
-	start(NULL, NULL);
+	START(target);
 	int fd = connected();
 	struct peer_call call = {1, ECHO, 1, args, sizeof(args), false, -1};
 	int error = 0;
@@ -145,8 +148,7 @@ Test(host_hostile, a_client_that_never_reads_is_closed)
 
 Test(host_hostile, descriptors_nobody_wants_are_closed)
 {
-	start(NULL, NULL);
-	still_serves();
+	START(target);
 	int before = descriptors_open();
 	for (int round = 0; round < 50; round++) {
 		int fd = connected();
@@ -166,7 +168,7 @@ Test(host_hostile, descriptors_nobody_wants_are_closed)
 
 Test(host_hostile, a_client_that_takes_no_descriptors_is_closed)
 {
-	start(NULL, NULL);
+	START(target);
 	int before = descriptors_open();
 	int fd = connected();
 	int error = 0;
@@ -181,8 +183,7 @@ Test(host_hostile, a_client_that_takes_no_descriptors_is_closed)
 Test(host_hostile, random_bytes_and_broken_frames)
 {
 	unsigned seed = 1;
-	start(NULL, NULL);
-	still_serves();
+	START(target);
 	int before = descriptors_open();
 	for (int round = 0; round < 300; round++) {
 		uint8_t bytes[512];
@@ -205,8 +206,7 @@ Test(host_hostile, half_frames_take_no_more_than_their_bytes)
 {
 	static uint8_t half[100000] = {0xfc, 0xff, 0x01, 0x00};
 	int fds[200];
-	start(NULL, NULL);
-	still_serves();
+	START(target);
 	int before = descriptors_open();
 	for (int i = 0; i < 200; i++) {
 		fds[i] = connected();
@@ -221,7 +221,7 @@ Test(host_hostile, half_frames_take_no_more_than_their_bytes)
 
 Test(host_hostile, connections_beyond_the_limit_are_closed_at_once)
 {
-	start("--connections-max", "2");
+	START("--connections-max", "2", target);
 	int first = connected();
 	int second = connected();
 	peer_invoke(first, 1, ECHO, 1, "1");
@@ -238,19 +238,16 @@ Test(host_hostile, connections_beyond_the_limit_are_closed_at_once)
 	close(third);
 	host_stop(&host);
 	cr_assert_str_eq(host_errors(&host), "hawser-host: 3 connections (1 more refused), 0 binds, 3 calls, "
-					     "48 bytes received, 44 bytes sent\n");
+					     "49 bytes received, 49 bytes sent\n");
 	cr_assert_eq(host_start(&host, HOST_ARGUMENTS(target)), 0);
 }
 
 Test(host_hostile, running_out_of_descriptors_only_pauses)
 {
 	enum { DESCRIPTORS = 40, CLIENTS = 60 };
-	struct rlimit limit;
 	int fds[CLIENTS];
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	const struct rlimit lower = {DESCRIPTORS, DESCRIPTORS};
-	start(NULL, NULL);
-	cr_assert_eq(prlimit(host.pid, RLIMIT_NOFILE, &lower, NULL), 0);
+	START(target);
+	limit_lower(RLIMIT_NOFILE, DESCRIPTORS);
 	for (int i = 0; i < CLIENTS; i++)
 		fds[i] = connected();
 	peer_invoke(fds[0], 1, ECHO, 1, "first");
@@ -261,4 +258,45 @@ Test(host_hostile, running_out_of_descriptors_only_pauses)
 		close(fds[i]);
 	cr_assert_str_eq(peer_receive(fds[CLIENTS - 1]), peer_reply_hex(1, false, "last"));
 	close(fds[CLIENTS - 1]);
+}
+
+Test(host_hostile, a_call_that_needs_a_descriptor_too_many_is_rejected)
+{
+	START(target);
+	int fd = connected();
+	peer_invoke(fd, 1, ECHO, 1, "x");
+	cr_assert_str_eq(peer_receive(fd), peer_reply_hex(1, false, "x"));
+	limit_lower(RLIMIT_FSIZE, 0);
+	peer_invoke(fd, 2, FILES, 1, "no room for this");
+	cr_assert_str_eq(peer_receive(fd), "06000000100232021000");
+	limit_lower(RLIMIT_NOFILE, 3);
+	peer_invoke(fd, 3, FILES, 1, "");
+	cr_assert_str_eq(peer_receive(fd), "06000000100332021000");
+	/* The kernel drops a descriptor that the host cannot hold, and says so: the connection ends. */
+	struct peer_call call = {4, ECHO, 2, "", 0, false, STDERR_FILENO};
+	cr_assert_eq(peer_call(fd, &call), 0);
+	cr_assert_str_eq(peer_receive(fd), "EOF");
+	close(fd);
+}
+
+Test(host_hostile, delays_of_all_clients_together_are_bounded)
+{
+	enum { CLIENTS = 64, DELAYS = 1024 }; /* 65536, of which the host needs one for itself */
+	int fds[CLIENTS];
+	START("--reorder", target);
+	for (int i = 0; i < CLIENTS; i++) {
+		fds[i] = connected();
+		for (unsigned id = 1; id <= DELAYS; id++)
+			cr_assert_eq(peer_invoke(fds[i], id, SLOW, 1, "60000"), 0);
+	}
+	/* The answer cannot be held back either, and comes at once. */
+	peer_invoke(fds[CLIENTS - 1], 0, SLOW, 3, "");
+	cr_assert_str_eq(peer_receive(fds[CLIENTS - 1]), "0700000010800832021000");
+	cr_assert_str_eq(peer_receive(fds[CLIENTS - 1]), "06000000100032021000");
+	for (int i = 0; i < CLIENTS - 1; i++)
+		close(fds[i]);
+	peer_invoke(fds[CLIENTS - 1], 1, SLOW, 1, "1"); /* there is room again */
+	cr_assert_str_eq(peer_receive(fds[CLIENTS - 1]), peer_reply_hex(1, false, ""));
+	close(fds[CLIENTS - 1]);
+	still_serves();
 }

@@ -27,7 +27,7 @@ static void begin(void)
 
 static void end(void)
 {
-	cr_assert_eq(connection.memory.live, 0);
+	test_memory_end(&connection.memory);
 }
 
 TestSuite(protocols, .init = begin, .fini = end, .timeout = 60);

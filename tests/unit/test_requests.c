@@ -19,7 +19,7 @@ static void requests_make(void)
 static void requests_unmake(void)
 {
 	requests_destroy(&requests);
-	cr_assert_eq(memory.live, 0);
+	test_memory_end(&memory);
 }
 
 TestSuite(requests, .init = requests_make, .fini = requests_unmake, .timeout = 60);

@@ -21,8 +21,7 @@ static void slots_make(void)
 static void slots_unmake(void)
 {
 	slots_destroy(&slots);
-	cr_assert_eq(memory.live, 0);
-	cr_assert_eq(memory.live_bytes, 0);
+	test_memory_end(&memory);
 }
 
 TestSuite(slots, .init = slots_make, .fini = slots_unmake, .timeout = 60);

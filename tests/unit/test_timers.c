@@ -19,7 +19,7 @@ static void timers_make(void)
 static void timers_unmake(void)
 {
 	timers_destroy(&timers);
-	cr_assert_eq(memory.live, 0);
+	test_memory_end(&memory);
 }
 
 TestSuite(timers, .init = timers_make, .fini = timers_unmake, .timeout = 60);

@@ -1,12 +1,12 @@
-/*
- * The host's side of the Perfetto IPC format: requests in, answers out.
- * It is not the library's codec and not a general protobuf one: it knows the fields of IPCFrame and skips the
- * rest.
+/* SPDX-License-Identifier: MIT
  *
- * Happy path: codec_header_decode() gives the length, codec_request_decode() the request; one of the encoders
- * writes the answer into a codec_frame. Failures: a payload that is no protobuf message is -EBADMSG (a host
- * ignores such a frame). An answer that does not fit a frame is -EMSGSIZE, found while writing, so that no
- * length has to be computed ahead.
+ * The host's side of the Perfetto IPC format: requests in, answers out. It is not the library's codec and
+ * not a general protobuf one: it knows the fields of IPCFrame and skips the rest.
+ *
+ * Happy path: codec_header_decode() gives the length, codec_request_decode() the request; one of the
+ * encoders writes the answer into a codec_frame.
+ * Failures: a payload that is no protobuf message is -EBADMSG (a host ignores such a frame). An answer that
+ * does not fit a frame is -EMSGSIZE, found while writing, so that no length has to be computed ahead.
  */
 #include "codec.h"
 

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The Perfetto IPC frame as a host needs it: requests are decoded, answers are encoded.
  *
  * A frame is a little-endian u32 payload length followed by a protobuf IPCFrame. This codec belongs to

@@ -1,12 +1,14 @@
-/*
- * The life of one client: receive, serve each frame, send, close.
- * What a request means is in requests.c, what goes wrong on purpose in faults.c.
+/* SPDX-License-Identifier: MIT
+ *
+ * The life of one client: receive, serve each frame, send, close. What a request means is in requests.c,
+ * what goes wrong on purpose in faults.c.
  *
  * Happy path: connection_turn() does one bounded receive, serves the frames it completed, lets streams and
- * floods fill the queue, sends what the socket takes and asks epoll for the rest. Failures: end of stream, a
- * lost peer, a frame above the limit and lost descriptors close the connection; so does a client that does
- * not read while its answers, or those of all clients, reach the limits of output.h and host.h. A closed
- * connection is freed at the end of the turn, since epoll may have an event for it in the same batch.
+ * floods fill the queue, sends what the socket takes and asks epoll for the rest.
+ * Failures: end of stream, a lost peer, a frame above the limit and lost descriptors close the connection;
+ * so does a client that does not read while its answers, or those of all clients, reach the limits of
+ * output.h and host.h. A closed connection is freed at the end of the turn, since epoll may have an event
+ * for it in the same batch.
  */
 #include "connection.h"
 
@@ -102,26 +104,32 @@ void connection_flush(struct connection *connection)
 		connection_close(connection);
 }
 
-static bool connection_push_fits(const struct connection *connection, size_t length)
+static int connection_push_try(
+    struct connection *connection, struct codec_bytes bytes, struct descriptors *descriptors)
 {
-	const struct output *output = &connection->output;
-	return output_length(output) + length <= OUTPUT_BYTES_MAX &&
-	       output->passings_count < OUTPUT_PASSINGS_MAX &&
-	       connection->host->output_bytes + length <= HOST_OUTPUT_BYTES_MAX;
+	struct host *host = connection->host;
+	if (connection->closed)
+		return -EPIPE;
+	if (host->output_bytes + bytes.length > HOST_OUTPUT_BYTES_MAX)
+		return -ENOBUFS;
+	int error = output_push(&connection->output, bytes, descriptors);
+	if (error == 0)
+		host->output_bytes += bytes.length;
+	return error;
 }
 
 void connection_push(struct connection *connection, struct codec_bytes bytes, struct descriptors *descriptors)
 {
-	if (!connection_push_fits(connection, bytes.length))
+	int error = connection_push_try(connection, bytes, descriptors);
+	if (error == -ENOBUFS) {
 		connection_flush(connection);
-	if (connection->closed || !connection_push_fits(connection, bytes.length) ||
-	    output_push(&connection->output, bytes, descriptors) < 0) {
-		if (descriptors != NULL)
-			descriptors_close(descriptors);
-		connection_close(connection);
-		return;
+		error = connection_push_try(connection, bytes, descriptors);
 	}
-	connection->host->output_bytes += bytes.length;
+	if (error == 0)
+		return;
+	if (descriptors != NULL)
+		descriptors_close(descriptors);
+	connection_close(connection);
 }
 
 bool connection_may_produce(const struct connection *connection)

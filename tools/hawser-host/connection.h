@@ -1,4 +1,7 @@
-/* One client of the host, from accept to close. */
+/* SPDX-License-Identifier: MIT
+ *
+ * One client of the host, from accept to close.
+ */
 #ifndef HAWSER_HOST_CONNECTION_H
 #define HAWSER_HOST_CONNECTION_H
 

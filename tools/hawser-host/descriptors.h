@@ -1,4 +1,7 @@
-/* Descriptors that travel with a frame. Whoever holds the struct owns them. */
+/* SPDX-License-Identifier: MIT
+ *
+ * Descriptors that travel with a frame. Whoever holds the struct owns them.
+ */
 #ifndef HAWSER_HOST_DESCRIPTORS_H
 #define HAWSER_HOST_DESCRIPTORS_H
 

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Faults on purpose: what each option of that kind does to accepted sockets, requests, answers and
  * connections.
  *
@@ -6,8 +7,9 @@
  * The faults: faults_on_request() swallows a request or answers it wrongly; faults_answer_send() is the one
  * way of final answers and holds them back, reverses or doubles them; the faults_after_ functions start
  * floods and end connections or the process. Replies of a stream that are not its last bypass holding and
- * doubling, which would otherwise change what the stream says. Failures: no memory for a held answer sends it
- * at once, in order; a doubled answer carries its descriptors once.
+ * doubling, which would otherwise change what the stream says.
+ * Failures: no memory for a held answer sends it at once, in order; a doubled answer carries its descriptors
+ * once.
  */
 #include "faults.h"
 
@@ -208,8 +210,6 @@ void faults_flood_produce(struct connection *connection)
 void faults_after_bind(struct connection *connection)
 {
 	const struct options *options = connection->host->options;
-	if (connection->closed)
-		return;
 	if (connection->binds == 1)
 		connection->flood_bytes = options->flood_mib * FLOOD_MIB_BYTES;
 	if (options->close_after_bind)

@@ -1,4 +1,7 @@
-/* What the options make go wrong on purpose. Without such options everything passes through. */
+/* SPDX-License-Identifier: MIT
+ *
+ * What the options make go wrong on purpose. Without such options everything passes through.
+ */
 #ifndef HAWSER_HOST_FAULTS_H
 #define HAWSER_HOST_FAULTS_H
 

@@ -1,4 +1,7 @@
-/* What all parts of the running host share. One thread, so no locks. */
+/* SPDX-License-Identifier: MIT
+ *
+ * What all parts of the running host share. One thread, so no locks.
+ */
 #ifndef HAWSER_HOST_HOST_H
 #define HAWSER_HOST_HOST_H
 

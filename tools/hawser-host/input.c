@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The receive buffer of a connection.
  *
  * Happy path: input_receive() appends what one recvmsg() gives, input_frame_take() hands out frame after
@@ -10,6 +11,7 @@
  */
 #include "input.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +42,7 @@ static int input_reserve(struct input *input)
 	input->end = kept;
 	if (kept < input->capacity)
 		return 0;
-	if (input->capacity == CODEC_FRAME_BYTES_MAX)
-		return -EMSGSIZE; /* the caller left a whole frame in it */
+	assert(input->capacity < CODEC_FRAME_BYTES_MAX); /* or the caller left a whole frame in it */
 	size_t capacity = input->capacity > 0 ? input->capacity * 2 : CAPACITY_FIRST;
 	uint8_t *bytes = realloc(input->bytes, capacity);
 	if (bytes == NULL)

@@ -1,4 +1,7 @@
-/* Bytes received on one connection, cut into frames, with the descriptors that came with them. */
+/* SPDX-License-Identifier: MIT
+ *
+ * Bytes received on one connection, cut into frames, with the descriptors that came with them.
+ */
 #ifndef HAWSER_HOST_INPUT_H
 #define HAWSER_HOST_INPUT_H
 

@@ -1,11 +1,12 @@
-/*
- * Listening sockets: unix paths, abstract names and tcp literals.
- * Host names are not resolved here: a test host listens where the test says.
+/* SPDX-License-Identifier: MIT
+ *
+ * Listening sockets: unix paths, abstract names and tcp literals. Host names are not resolved here: a test
+ * host listens where the test says.
  *
  * Happy path: parse at start, so that a typing error shows at once; bind and listen, when the options want
- * them; print "ready" with the port the kernel chose; close and unlink. Failures: each part of a target has
- * its sentence; bind() on an existing path fails unless it is a socket that may make way; a path that another
- * host has taken over meanwhile is not unlinked.
+ * them; print "ready" with the port the kernel chose; close and unlink.
+ * Failures: each part of a target has its sentence; bind() on an existing path fails unless it is a socket
+ * that may make way; a path that another host has taken over meanwhile is not unlinked.
  */
 #include "listener.h"
 

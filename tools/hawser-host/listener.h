@@ -1,4 +1,7 @@
-/* Targets as text, and the listening sockets made from them. */
+/* SPDX-License-Identifier: MIT
+ *
+ * Targets as text, and the listening sockets made from them.
+ */
 #ifndef HAWSER_HOST_LISTENER_H
 #define HAWSER_HOST_LISTENER_H
 

@@ -1,6 +1,7 @@
-/*
- * hawser-host: a host to test clients of the Perfetto IPC format against. It offers well-behaved services and
- * misbehaves exactly as its options say. It uses nothing of the library.
+/* SPDX-License-Identifier: MIT
+ *
+ * hawser-host: a host to test clients of the Perfetto IPC format against. It offers well-behaved services
+ * and misbehaves exactly as its options say. It uses nothing of the library.
  *
  * Exit status: 0 after a signal, --exit-after-ms, --die-after-calls or --help; 1 if it cannot listen; 2 if
  * the command line or a target is wrong.

@@ -1,11 +1,12 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The command line: one table says name, kind, place, bounds and help of every option, and both the parser
- * and
- * --help are driven by it.
+ * and --help are driven by it.
  *
  * Happy path: options_parse() starts from the defaults, walks getopt_long() and takes what is left as
- * targets. Failures: an unknown option, a missing, malformed or out-of-range value, an unknown service name,
- * no target or too many of them: one sentence on stderr and -EINVAL. Targets themselves are judged by
+ * targets.
+ * Failures: an unknown option, a missing, malformed or out-of-range value, an unknown service name, no
+ * target or too many of them: one sentence on stderr and -EINVAL. Targets themselves are judged by
  * listener.c.
  */
 #include "options.h"
@@ -117,7 +118,7 @@ static void help_print(void)
 	       "  hawser-host --die-after-calls 10 --count-file /tmp/count.json 'tcp:[::1]:7000'\n");
 }
 
-static int number_take(const struct rule *rule, const char *text, struct options *options)
+static int number_take(const struct rule *rule, const char *text, uint64_t *ret_number)
 {
 	char *end = NULL;
 	errno = 0;
@@ -129,7 +130,7 @@ static int number_take(const struct rule *rule, const char *text, struct options
 		    (unsigned long long)rule->value_max);
 		return -EINVAL;
 	}
-	*(uint64_t *)((char *)options + rule->place) = value;
+	*ret_number = value;
 	return 0;
 }
 
@@ -149,20 +150,15 @@ static int refused_take(const char *service, struct options *options)
 
 static int rule_apply(const struct rule *rule, const char *value, struct options *options)
 {
-	switch (rule->kind) {
-	case RULE_FLAG:
-		*(bool *)((char *)options + rule->place) = true;
-		return 0;
-	case RULE_NUMBER:
-		return number_take(rule, value, options);
-	case RULE_PATH:
-		*(const char **)((char *)options + rule->place) = value;
-		return 0;
-	case RULE_SERVICE:
+	void *place = (char *)options + rule->place;
+	if (rule->kind == RULE_NUMBER)
+		return number_take(rule, value, place);
+	if (rule->kind == RULE_SERVICE)
 		return refused_take(value, options);
-	case RULE_HELP:
-		break;
-	}
+	if (rule->kind == RULE_FLAG)
+		*(bool *)place = true;
+	else
+		*(const char **)place = value;
 	return 0;
 }
 

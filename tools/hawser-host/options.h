@@ -1,4 +1,7 @@
-/* What the command line of hawser-host asks for. */
+/* SPDX-License-Identifier: MIT
+ *
+ * What the command line of hawser-host asks for.
+ */
 #ifndef HAWSER_HOST_OPTIONS_H
 #define HAWSER_HOST_OPTIONS_H
 

@@ -1,11 +1,12 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The send queue of a connection: one growing buffer, and a list that says at which byte descriptors go
  * along.
  *
  * Happy path: output_push() appends a frame; output_flush() sends until the socket is full, a frame with
- * descriptors always by a sendmsg of its own. Failures: the limits of output.h are answered with -ENOBUFS and
- * leave the queue as it was; EAGAIN ends a flush quietly; any other error says that the connection is lost.
- * Nothing here ever blocks.
+ * descriptors always by a sendmsg of its own.
+ * Failures: the limits of output.h are answered with -ENOBUFS and leave the queue as it was; EAGAIN ends a
+ * flush quietly; any other error says that the connection is lost. Nothing here ever blocks.
  */
 #include "output.h"
 
@@ -98,11 +99,8 @@ int output_push(struct output *output, struct codec_bytes bytes, struct descript
 	int error = output_reserve(output, bytes.length);
 	if (error == 0 && descriptors != NULL && descriptors->count > 0)
 		error = output_passing_add(output, bytes.length, descriptors);
-	if (error < 0) {
-		if (descriptors != NULL)
-			descriptors_close(descriptors);
+	if (error < 0)
 		return error;
-	}
 	if (bytes.length > 0)
 		memcpy(output->bytes + output->end, bytes.data, bytes.length);
 	output->end += bytes.length;

@@ -1,4 +1,7 @@
-/* Bytes that wait to be sent on one connection, and the descriptors that travel with some of them. */
+/* SPDX-License-Identifier: MIT
+ *
+ * Bytes that wait to be sent on one connection, and the descriptors that travel with some of them.
+ */
 #ifndef HAWSER_HOST_OUTPUT_H
 #define HAWSER_HOST_OUTPUT_H
 
@@ -40,8 +43,8 @@ void output_free(struct output *output);
 size_t output_length(const struct output *output);
 
 /*
- * Queues whole bytes; descriptors may be NULL, and are taken over in any case (closed on failure).
- * -ENOBUFS: a limit above is reached, nothing was queued. -ENOMEM.
+ * Queues whole bytes; descriptors may be NULL, and are taken over on success.
+ * -ENOBUFS: a limit above is reached. -ENOMEM. On failure nothing was queued.
  */
 int output_push(struct output *output, struct codec_bytes bytes, struct descriptors *descriptors);
 

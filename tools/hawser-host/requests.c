@@ -1,11 +1,13 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Requests and their answers, as a real host gives them.
  *
  * Happy path: a bind is answered with the service's ids and methods; an invoke with its reply, now, later or
- * as a stream; an identity with nothing. Failures: a payload that is no message and an empty one are ignored;
- * a frame that asks for nothing is answered by a RequestError; an unknown service by an empty
- * BindServiceReply; a call that cannot be routed by success=false, even when it asked for no reply; a call
- * that was rejected by has_more=false alone, unless it asked for no reply.
+ * as a stream; an identity with nothing.
+ * Failures: a payload that is no message and an empty one are ignored; a frame that asks for nothing is
+ * answered by a RequestError; an unknown service by an empty BindServiceReply; a call that cannot be routed
+ * by success=false, even when it asked for no reply; a call that was rejected by has_more=false alone,
+ * unless it asked for no reply.
  */
 #include "requests.h"
 

@@ -1,4 +1,7 @@
-/* From a frame to its answer. */
+/* SPDX-License-Identifier: MIT
+ *
+ * From a frame to its answer.
+ */
 #ifndef HAWSER_HOST_REQUESTS_H
 #define HAWSER_HOST_REQUESTS_H
 

@@ -1,10 +1,12 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * The loop of the host: one thread, one epoll, everything nonblocking.
  *
  * Happy path: parse all targets, wait for the time to bind and to listen, print "ready", accept and serve
- * until a signal or --exit-after-ms, then close, unlink, print the summary. Failures: a target that cannot be
- * parsed, bound or listened on ends the host with its sentence; when descriptors or memory run out, accepting
- * pauses for 100 ms; connections beyond --connections-max are closed at once.
+ * until a signal or --exit-after-ms, then close, unlink, print the summary.
+ * Failures: a target that cannot be parsed, bound or listened on ends the host with its sentence; when
+ * descriptors or memory run out, accepting pauses for 100 ms; connections beyond --connections-max are
+ * closed at once.
  */
 #include "server.h"
 
@@ -200,6 +202,7 @@ static int server_signals_open(struct server *server)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a memfd that may not grow fails its call alone */
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return call_fail("sigprocmask");
 	server->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -1,4 +1,7 @@
-/* The running host: listeners, epoll, timers and signals. */
+/* SPDX-License-Identifier: MIT
+ *
+ * The running host: listeners, epoll, timers and signals.
+ */
 #ifndef HAWSER_HOST_SERVER_H
 #define HAWSER_HOST_SERVER_H
 

@@ -1,4 +1,5 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * Echo, Counter, Files and Slow. Ids count from 1 in the order of the tables, as a real host gives them.
  * This file decides; it does not send, wait or know connections.
  *

@@ -1,4 +1,7 @@
-/* The services that hawser-host offers, as pure functions from a call to what shall happen. */
+/* SPDX-License-Identifier: MIT
+ *
+ * The services that hawser-host offers, as pure functions from a call to what shall happen.
+ */
 #ifndef HAWSER_HOST_SERVICES_H
 #define HAWSER_HOST_SERVICES_H
 

@@ -1,10 +1,12 @@
-/*
+/* SPDX-License-Identifier: MIT
+ *
  * A binary heap of deadlines on the monotonic clock.
  *
- * Happy path: timers_arm() puts one in, timers_wait_ms() bounds the wait, timers_take() gives the due ones in
- * order. Failures: at TIMERS_MAX arming is refused, so that clients that ask for delays cannot grow the heap;
- * the caller then rejects the call. timers_cancel() looks at every timer, which only connections that armed
- * some pay for.
+ * Happy path: timers_arm() puts one in, timers_wait_ms() bounds the wait, timers_take() gives the due ones
+ * in order.
+ * Failures: at TIMERS_MAX arming is refused, so that clients that ask for delays cannot grow the heap; the
+ * caller then rejects the call. timers_cancel() looks at every timer, which only connections that armed some
+ * pay for.
  */
 #include "timers.h"
 

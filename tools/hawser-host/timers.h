@@ -1,4 +1,7 @@
-/* Deadlines of the host and its connections: a bounded heap, earliest first, FIFO among equal ones. */
+/* SPDX-License-Identifier: MIT
+ *
+ * Deadlines of the host and its connections: a bounded heap, earliest first, FIFO among equal ones.
+ */
 #ifndef HAWSER_HOST_TIMERS_H
 #define HAWSER_HOST_TIMERS_H
 

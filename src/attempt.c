@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Errands: the operations of a round, a lookup or an attempt on one address. They outlive the client's
+ * interest in them: abandoned, they are cancelled and come back to nobody, and a socket that such an attempt
+ * still brings is closed.
+ *
+ * Happy path: a lookup brings addresses, an attempt brings a connected and verified socket.
+ *
+ * Failures: a lookup's is the round's; an attempt's leads to the round's next address, or is the round's when
+ * there is none.
+ */
+#include "client.h"
+
+#include <errno.h>
+#include <string.h>
+
+static uint32_t microseconds(uint64_t from_ns, uint64_t to_ns)
+{
+	uint64_t us = to_ns > from_ns ? (to_ns - from_ns) / 1000 : 0;
+
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+void errand_abandon(hawser_client *client)
+{
+	struct engine *engine = client->loop->engine;
+	struct errand *errand = client->errand;
+
+	client->errand = NULL;
+	if (!errand)
+		return;
+	errand->abandoned = true;
+	engine->operations->cancel(engine, errand->id);
+}
+
+static struct errand *errand_new(hawser_client *client)
+{
+	uint64_t id;
+	struct errand *errand = slots_take(&client->loop->errand_slots, &id);
+
+	if (!errand)
+		return NULL;
+	errand->client = client;
+	errand->began_ns = loop_now(client->loop);
+	client->errand = errand;
+	client->busy++;
+	return errand;
+}
+
+static void errand_free(struct errand *errand)
+{
+	hawser_client *client = errand->client;
+
+	if (client->errand == errand)
+		client->errand = NULL;
+	client->busy--;
+	slots_give(&client->loop->errand_slots, errand);
+}
+
+static void lookup_done(void *owner, const struct completion *completion)
+{
+	struct errand *errand = owner;
+	hawser_client *client = errand->client;
+	hawser_loop *loop = client->loop;
+	bool abandoned = errand->abandoned;
+	uint64_t began_ns = errand->began_ns;
+	struct failure failure;
+	size_t size;
+
+	errand_free(errand);
+	if (abandoned) {
+		client_release_when_done(client);
+		loop_run_tasks(loop);
+		return;
+	}
+	client->resolve_us = microseconds(began_ns, loop_now(loop));
+	timers_cancel(&loop->timers, &client->timer);
+	failure_set(&failure, completion->result, HAWSER_STAGE_RESOLVE, NULL);
+	if (completion->result > 0) {
+		size = (size_t)completion->result * sizeof(struct address);
+		client->addresses = memory_allocate(&loop->memory, size);
+		if (client->addresses) {
+			memcpy(client->addresses, completion->addresses, size);
+			client->addresses_count = (uint32_t)completion->result;
+			client_fire(client, CONNECTION_EVENT_resolved);
+			loop_run_tasks(loop);
+			return;
+		}
+		failure_set(&failure, -ENOMEM, HAWSER_STAGE_RESOLVE, NULL);
+	}
+	client_fail(client, &failure);
+	loop_run_tasks(loop);
+}
+
+void lookup_start(hawser_client *client)
+{
+	struct engine *engine = client->loop->engine;
+	char host[TARGET_HOST_MAX + 1];
+	struct failure failure;
+	struct errand *errand = errand_new(client);
+	struct handler handler = {lookup_done, errand};
+	int result = -ENOMEM;
+
+	memcpy(host, client->target_text + client->target.host_at, client->target.host_size);
+	host[client->target.host_size] = '\0';
+	if (errand)
+		result = engine->operations->resolve(engine, host, client->target.port, handler, &errand->id);
+	if (result == 0) {
+		timers_arm(&client->loop->timers, &client->timer,
+		    loop_after_ms(client->loop, client->resolve_deadline_ms));
+		return;
+	}
+	if (errand)
+		errand_free(errand);
+	failure_set(&failure, result, HAWSER_STAGE_RESOLVE, NULL);
+	client_next(client, NEXT_FAILED, &failure);
+}
+
+static bool another_address(const hawser_client *client)
+{
+	return client->addresses_next < client->addresses_count;
+}
+
+static void attempt_failed(hawser_client *client, const struct failure *failure)
+{
+	attempt_remember(client, failure);
+	if (another_address(client)) {
+		client->failure = *failure;
+		client->counters.causes[failure->cause]++;
+		client_fire(client, CONNECTION_EVENT_attempt_failed);
+	} else {
+		client_fail(client, failure);
+	}
+}
+
+static void connect_done(void *owner, const struct completion *completion)
+{
+	struct errand *errand = owner;
+	hawser_client *client = errand->client;
+	hawser_loop *loop = client->loop;
+	struct engine *engine = loop->engine;
+	bool abandoned = errand->abandoned;
+	struct failure failure;
+
+	errand_free(errand);
+	if (abandoned) {
+		if (completion->result >= 0)
+			engine->operations->close(engine, completion->result);
+		client_release_when_done(client);
+		loop_run_tasks(loop);
+		return;
+	}
+	client->connected_ns = loop_now(loop);
+	client->connect_us = microseconds(client->attempt_began_ns, client->connected_ns);
+	if (completion->result < 0) {
+		failure_set(&failure, completion->result, completion->stage, NULL);
+		attempt_failed(client, &failure);
+	} else {
+		client->pending_fd = completion->result;
+		client_fire(client, CONNECTION_EVENT_connected);
+	}
+	loop_run_tasks(loop);
+}
+
+static void fill_request(hawser_client *client, struct connect_request *request)
+{
+	static const struct socket_options standard = SOCKET_OPTIONS_NONE;
+
+	memset(request, 0, sizeof(*request));
+	request->address = client->address;
+	request->adopted_fd = client->target.kind == TARGET_FD ? client->target.fd : -1;
+	request->deadline_ns = client->attempt_deadline_ms == HAWSER_NONE
+				   ? ENGINE_NEVER
+				   : (uint64_t)client->attempt_deadline_ms * 1000000;
+	request->options = client->socket_options ? client->socket_options : &standard;
+	request->tag.magic = ENGINE_TAG_MAGIC;
+	request->tag.version = 1;
+	request->tag.attempt = client->connection.attempt;
+	request->tag.client = client->number;
+	strncpy(request->tag.target, client->name, sizeof(request->tag.target) - 1);
+}
+
+void attempt_begin(struct connection *connection)
+{
+	hawser_client *client = (hawser_client *)connection;
+	struct engine *engine = client->loop->engine;
+	struct connect_request request;
+	struct errand *errand;
+	struct failure failure;
+	int result = -ENOMEM;
+
+	connection->attempt++;
+	client->connect_us = 0;
+	if (client->addresses_count)
+		client->address = client->addresses[client->addresses_next++];
+	else
+		client->address = client->target.address;
+	errand = errand_new(client);
+	if (errand) {
+		struct handler handler = {connect_done, errand};
+
+		client->attempt_began_ns = errand->began_ns;
+		fill_request(client, &request);
+		result = engine->operations->connect(engine, &request, handler, &errand->id);
+		if (result == 0) {
+			client->target.fd = -1;
+			return;
+		}
+		errand_free(errand);
+	}
+	failure_set(&failure, result, HAWSER_STAGE_SOCKET, NULL);
+	client_next(client, NEXT_ATTEMPT_FAILED, &failure);
+}
