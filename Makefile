@@ -30,6 +30,9 @@ WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-pr
 override CPPFLAGS += -Iinclude -Isrc -D_GNU_SOURCE
 override CFLAGS   += -std=gnu11 -fPIC -fvisibility=hidden $(WARNINGS) $(VARIANT_FLAGS_$(VARIANT))
 override LDFLAGS  += $(filter -fsanitize=% --coverage,$(VARIANT_FLAGS_$(VARIANT)))
+ifeq ($(VARIANT),asan) # tests/support/asan_fork.c needs the sanitizer's own functions
+override LDFLAGS  += $(if $(findstring clang,$(CC)),,-static-libasan)
+endif
 LIBS := -luring -lpthread
 
 # ---- what there is ----

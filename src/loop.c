@@ -301,7 +301,9 @@ uint64_t hawser_loop_now_ns(const hawser_loop *loop)
 
 size_t hawser_loop_memory(const hawser_loop *loop)
 {
-	return loop->memory_used + (loop->gone ? 0 : loop->engine->operations->memory(loop->engine));
+	size_t posts = atomic_load(&loop->mailbox.waiting) * sizeof(struct post);
+
+	return loop->memory_used + posts + (loop->gone ? 0 : loop->engine->operations->memory(loop->engine));
 }
 
 /* splitmix64 (Steele, Lea, Flood, 2014): jitter needs spread, not secrecy. */

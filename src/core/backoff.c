@@ -2,7 +2,9 @@
  *
  * Backoff. It keeps no time and draws no random number: both come from its caller.
  *
- * Happy path: one more failure is counted, its delay grows by the schedule to the cap, and jitter spreads it.
+ * Happy path: one more failure is counted, its delay grows by the schedule to the cap, and jitter spreads
+ * it.
+ *
  * Failures: none; what would overflow is the cap.
  */
 #include "core/backoff.h"

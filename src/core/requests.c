@@ -4,6 +4,7 @@
  * more entries than buckets, half when there are fewer than an eighth, and none when it is empty.
  *
  * Happy path: requests_add when a request is sent, requests_find and requests_remove when it is answered.
+ *
  * Failures: no memory for the first buckets (-ENOMEM). A table that cannot be resized stays as it is: longer
  * chains, or more memory than needed, but the same answers.
  */

@@ -6,6 +6,7 @@
  *
  * Happy path: slots_take pops a free slot (after adding a chunk when there is none), slots_give changes the
  * generation, so that every id given out before finds nobody, and pushes it back.
+ *
  * Failures: no memory for a chunk or for the array of chunks, or the index is used up: slots_take answers
  * NULL and nothing has changed but perhaps the room of the array.
  */

@@ -5,6 +5,7 @@
  *
  * Happy path: timers_reserve when the owner of a timer is made, timers_arm and timers_cancel as often as one
  * likes, timers_take until it answers NULL.
+ *
  * Failures: timers_reserve alone can fail, and then has promised nothing.
  */
 #include "core/timers.h"

@@ -5,10 +5,12 @@
  *
  * Happy path: bind, BindServiceReply with success, a struct perfetto_service for the binding; invoke,
  * InvokeMethodReply (several when it says has_more). The setup exchange is a bind and an invoke under ids of
- * its own. Failures: a refusal by the host: -ECONNREFUSED for a bind, -EREMOTEIO for a call, cause refused.
- * RequestError, an answer of the other kind and one that cannot be read: -EPROTO, cause protocol, because the
- * answer that was awaited will not come any more. No memory for the methods: -ENOMEM, cause local. Frames
- * that cannot be read, answer nothing, or answer what nobody waits for are ignored, as the peers do.
+ * its own.
+ *
+ * Failures: a refusal by the host: -ECONNREFUSED for a bind, -EREMOTEIO for a call, cause refused.
+ * RequestError, an answer of the other kind and one that cannot be read: -EPROTO, cause protocol, because
+ * the answer that was awaited will not come any more. No memory for the methods: -ENOMEM, cause local.
+ * Frames that cannot be read, answer nothing, or answer what nobody waits for are ignored, as the peers do.
  */
 #include "protocol/perfetto_service.h"
 #include "protocol/perfetto_wire.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of methods of one binding, in one piece of memory that is as large as the reply makes it: at most
- * twice a frame.
+ * The table of methods of one binding, in one piece of memory that is as large as the reply makes it: at
+ * most twice a frame.
  *
  * Happy path: perfetto_service_new copies the names and sorts, perfetto_service_method searches by halves.
+ *
  * Failures: no memory (NULL). A reply without methods makes an empty table.
  */
 #include "protocol/perfetto_service.h"

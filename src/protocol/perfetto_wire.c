@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The Perfetto IPC format, from the client's side. It is no protobuf library: it knows the fields of IPCFrame
- * that a client sends or can be sent, and steps over all others.
+ * The Perfetto IPC format, from the client's side. It is no protobuf library: it knows the fields of
+ * IPCFrame that a client sends or can be sent, and steps over all others.
  *
  * Happy path: perfetto_encode_* writes what stands before and behind the caller's bytes; perfetto_frame_size
- * finds where a received frame ends, perfetto_decode what it answers. Failures: a frame too large
- * (-EMSGSIZE), both ways. A varint of more than 10 bytes, a field that ends behind its message, field number
- * 0, a group or an unknown wire type: not a message (-EBADMSG), or, inside an answer, an answer that is
- * unreadable. Varints with redundant bytes are good: hosts send them.
+ * finds where a received frame ends, perfetto_decode what it answers.
+ *
+ * Failures: a frame too large (-EMSGSIZE), both ways. A varint of more than 10 bytes, a field that ends
+ * behind its message, field number 0, a group or an unknown wire type: not a message (-EBADMSG), or, inside
+ * an answer, an answer that is unreadable. Varints with redundant bytes are good: hosts send them.
  */
 #include "protocol/perfetto_wire.h"
 #include <errno.h>

@@ -3,9 +3,11 @@
  * Protocol "raw": the bytes themselves. It knows no frames, services or calls; sending is hawser_send's,
  * which needs no protocol.
  *
- * Happy path: setup sends the user's request and shows what comes back to the user's check until that says it
- * is done; everything from then on is data. Failures: the request cannot be queued, and setup answers so; the
- * check refuses the host, which ends the connection.
+ * Happy path: setup sends the user's request and shows what comes back to the user's check until that says
+ * it is done; everything from then on is data.
+ *
+ * Failures: the request cannot be queued, and setup answers so; the check refuses the host, which ends the
+ * connection.
  */
 #include <hawser/protocol.h>
 

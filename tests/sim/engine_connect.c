@@ -141,7 +141,8 @@ void connect_finish(struct world *world, uint64_t id, uint64_t detail)
 		trace(world, TRACE_connected, trace_number(operation->client), connection->number,
 		    connection->host);
 		host_accepted(world, connection);
-		oracle_connected(world, connection);
+		if (!operation->cancelled)
+			oracle_connected(world, connection);
 	} else {
 		trace(world, TRACE_connect_end, trace_number(operation->client),
 		    trace_number(operation->result), operation->stage);

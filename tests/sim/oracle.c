@@ -169,7 +169,7 @@ static void remember_backoff(struct sim_client *client, const struct hawser_chan
 		client->failures_most = 0;
 	if (change->to == HAWSER_WAITING)
 		check_wait(client, change->next_retry_ns);
-	if (change->to == HAWSER_READY)
+	if (change->to == HAWSER_READY || change->to == HAWSER_IDLE)
 		client->unready_at_ns = UINT64_MAX;
 	else if (client->unready_at_ns == UINT64_MAX)
 		client->unready_at_ns = now;
@@ -221,9 +221,11 @@ int oracle_connecting(struct world *world, const struct connect_request *request
 
 	if (request->tag.target[0] != 'c' || index >= user->clients_count)
 		violated(world, "a connect with the tag of nobody: %s", request->tag.target);
-	if (request->tag.attempt != ++client->attempts)
-		violated(world, "client %u: attempt %u is tagged %u", index, client->attempts,
-		    request->tag.attempt);
+	/* One that could not be started counts, too. */
+	if (request->tag.attempt <= client->attempts)
+		violated(world, "client %u: attempt %u follows attempt %u", index, request->tag.attempt,
+		    client->attempts);
+	client->attempts = request->tag.attempt;
 	if (!client->is_name)
 		return (int)index;
 	if (client->addresses_tried == client->addresses_count)

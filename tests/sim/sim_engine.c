@@ -447,8 +447,10 @@ int engine_begin(const struct engine_options *options, void *user, struct engine
 
 	if (!options->memory)
 		violated(world, "engine: created without the loop's memory");
-	if (chance(world, world->faults.engine_fails))
+	if (chance(world, world->faults.engine_fails)) {
+		world->memory.failures++;
 		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < OPERATIONS_MAX; i++) {
 		engine->operations[i].active = false;
 		engine->free_operations[i] = OPERATIONS_MAX - 1 - i;

@@ -41,7 +41,7 @@ void user_client_new(struct world *world)
 	client_options_draw(world, client);
 	client->told = HAWSER_IDLE;
 	client->told_at_ns = world->now;
-	client->unready_at_ns = world->now;
+	client->unready_at_ns = UINT64_MAX; /* idle */
 	client->made = true; /* its callbacks are legal from now on, and only then */
 	user->clients_count++;
 	api_enter(world);

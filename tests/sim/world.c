@@ -182,11 +182,12 @@ static void live(struct world *world)
 	user_client_new(world);
 	agenda_add(world, draw_below(world, 2 * SECOND), user_thread, 0, 0);
 	for (uint32_t step = 0; step < world->steps && world->loop; step++) {
-		if (chance(world, 45))
+		if (chance(world, 45)) {
 			user_step(world);
-		else
-			run_some(world);
-		if (step % TURN_CHECK_EVERY == 0 && world->loop && !world->loop_freed)
+			continue;
+		}
+		run_some(world);
+		if (step % TURN_CHECK_EVERY == 0 && world->loop)
 			oracle_turned(world);
 	}
 }

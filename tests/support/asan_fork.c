@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Makes fork safe under AddressSanitizer. Criterion forks each test from a process whose other thread may be in
- * malloc at that moment; the sanitizers of gcc 12 and clang 14 leave their locks as they are, and the child waits
- * for ever in its first malloc. So the locks are taken before a fork and let go after it on both sides, in the
- * order in which the leak checker takes them. The sanitizer must be linked statically (-static-libasan), because
- * its shared library does not export them.
+ * Makes fork safe under AddressSanitizer. Criterion forks each test from a process whose other thread may be
+ * in malloc at that moment; the sanitizers of gcc 12 and clang 14 leave their locks as they are, and the
+ * child waits for ever in its first malloc. So the locks are taken before a fork and let go after it on both
+ * sides, in the order in which the leak checker takes them. The sanitizer must be linked statically
+ * (-static-libasan), because its shared library does not export them.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ASAN 1

@@ -17,8 +17,8 @@
  *
  * Lines:
  *	client ready                               client waiting connect ECONNREFUSED refused
- *	Echo bound                                 Echo lost ECONNRESET receive lost
- *	Echo refused ECONNREFUSED bind refused     Echo released ECANCELED none cancelled
+ *	Echo bound                                 Echo lost receive ECONNRESET lost
+ *	Echo refused bind ECONNREFUSED refused     Echo released ECANCELED none cancelled
  *	reply hello                                more 1
  *	call ETIMEDOUT call deadline, maybe executed
  *	data +OK                                   setup done      setup ECANCELED none cancelled
@@ -30,7 +30,7 @@
 #include "host.h"
 #include <hawser/hawser.h>
 
-enum { BED_LOG_MAX = 1 << 20, BED_PATIENCE_MS = 20000, BED_HANDLES_MAX = 2048 };
+enum { BED_LOG_MAX = 1 << 20, BED_PATIENCE_MS = 10000, BED_HANDLES_MAX = 2048 };
 
 struct bed {
 	const struct rig_kind *kind;

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -73,4 +74,12 @@ void black_hole_close(struct black_hole *hole)
 	close(hole->listener);
 	close(hole->fillers[0]);
 	close(hole->fillers[1]);
+}
+
+int sockets_accept(int listener)
+{
+	struct pollfd readable = {.fd = listener, .events = POLLIN};
+
+	cr_assert_eq(poll(&readable, 1, 10000), 1);
+	return accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }

@@ -14,6 +14,9 @@ int sockets_connect_path(const char *target);
 /* On loopback, with a free port; ret_target is "tcp:127.0.0.1:PORT". Not listening if backlog < 0. */
 int sockets_listen_tcp(int backlog, char *ret_target, size_t size);
 
+/* Waits for a connection (bounded) and accepts it. */
+int sockets_accept(int listener);
+
 /* A loopback listener with a backlog of 0 that is full: further SYNs are dropped, as a black hole drops them.
  */
 struct black_hole {

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BURST = 200 };
+enum { BURST = 200, POLLS = 32 };
 
 static const uint64_t second_ns = 1000000000;
 
@@ -288,18 +288,22 @@ ENGINE_TEST(wait, a_handler_may_cancel_what_is_about_to_be_delivered)
 
 ENGINE_TEST(destroy, ends_polls_that_are_in_flight)
 {
-	static struct rig_operation operations[32];
+	static struct rig_operation operations[POLLS];
+	int ends[POLLS];
 	int pipes[2];
 
 	cr_assert_eq(pipe2(pipes, O_CLOEXEC), 0);
-	for (unsigned i = 0; i < 32; i++) {
-		rig_poll(rig, &operations[i], pipes[0], POLLIN);
-		if (i == 16)
+	for (unsigned i = 0; i < POLLS; i++) {
+		ends[i] = dup(pipes[0]);
+		rig_poll(rig, &operations[i], ends[i], POLLIN);
+		if (i == POLLS / 2)
 			rig_turn(rig, 0);
 	}
-	rig_destroy(rig, 32);
-	for (unsigned i = 0; i < 32; i++)
+	rig_destroy(rig, POLLS);
+	for (unsigned i = 0; i < POLLS; i++) {
 		cr_assert_eq(operations[i].completions, 0);
+		close(ends[i]);
+	}
 	close(pipes[0]);
 	close(pipes[1]);
 }

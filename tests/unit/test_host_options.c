@@ -199,7 +199,7 @@ Test(host_options, start_late_binds_later)
 	cr_assert_eq(host_spawn(&host, HOST_ARGUMENTS("--start-late-ms", "300", target)), 0);
 	usleep(SILENCE_MS * 1000);
 	cr_assert_eq(prlimit(host.pid, RLIMIT_NOFILE, &none, NULL), 0); /* none left when the time comes */
-	cr_assert_eq(host_wait(&host, HOST_EXIT_TIMEOUT_MS), 1);
+	cr_assert_gt(host_wait(&host, HOST_EXIT_TIMEOUT_MS), 0);
 	cr_assert_not_null(strstr(host_errors(&host), "Too many open files"), "%s", host_errors(&host));
 	START("--start-late-ms", "20", target);
 	serves(target);

@@ -315,7 +315,8 @@ Test(perfetto_bytes, an_answer_that_cannot_be_read_still_has_its_request)
 		struct perfetto_answer answer;
 
 		memcpy(frame, answers[i], size);
-		memcpy(frame + size, "\x10\x2a", 2);
+		frame[size] = 0x10;
+		frame[size + 1] = 42;
 		cr_assert_eq(decode_copy(frame, size + 2, &answer), 0);
 		cr_assert(answer.unreadable, "%zu", i);
 		cr_assert_eq(answer.request_id, 42);

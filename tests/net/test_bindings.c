@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bindings: queued, drained, bound, refused, lost and bound again. Behaviours A13 to A29.
+ */
+#include "../support/bed.h"
+#include "../support/sockets.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT_ONCE .backoff_base_ms = 1, .backoff_cap_ms = 2
+
+CLIENT_TEST(bindings, a13_a14_queued_binds_are_sent_in_call_order_and_pipelined)
+{
+	hawser_client *client = bed_client(bed, NULL);
+
+	bed_bind(bed, client, "Slow");
+	bed_bind(bed, client, "Echo");
+	bed_bind(bed, client, "Counter");
+	cr_assert_eq(bed->length, 0);
+	bed_host(bed, NULL);
+	bed_wait(bed, "Slow bound");
+	bed_wait(bed, "Echo bound");
+	bed_wait(bed, "Counter bound");
+	bed_bind(bed, client, "Files");
+	bed_wait(bed, "Files bound");
+}
+
+CLIENT_TEST(bindings, a15_freed_while_queued_there_is_no_frame_and_no_word)
+{
+	hawser_client *client = bed_client(bed, NULL);
+	hawser_binding *gone = bed_bind(bed, client, "Echo");
+
+	bed_bind(bed, client, "Counter");
+	bed_forget_binding(bed, gone);
+	hawser_binding_free(gone);
+	bed_host(bed, NULL);
+	bed_wait(bed, "Counter bound");
+	bed_run_ms(bed, 20);
+	cr_assert_eq(bed_count(bed, "Echo"), 0);
+	host_stop(&bed->host);
+	cr_assert(strstr(host_errors(&bed->host), "1 binds"), "%s", host_errors(&bed->host));
+}
+
+CLIENT_TEST(bindings, a16_freed_while_the_answer_is_on_its_way_it_is_swallowed)
+{
+	hawser_client *client;
+	hawser_binding *gone;
+
+	bed_host(bed, NULL);
+	client = bed_client(bed, NULL);
+	bed_wait(bed, "client ready");
+	gone = bed_bind(bed, client, "Echo");
+	bed_forget_binding(bed, gone);
+	hawser_binding_free(gone);
+	bed_bind(bed, client, "Counter");
+	bed_wait(bed, "Counter bound");
+	cr_assert_eq(bed_count(bed, "Echo"), 0);
+}
+
+static void bind_counter_when_bound(struct bed *bed, const char *line, void *handle)
+{
+	if (strcmp(line, "Echo bound") == 0)
+		bed_bind(bed, hawser_binding_client(handle), "Counter");
+}
+
+CLIENT_TEST(bindings, a17_bind_inside_a_callback_is_sent)
+{
+	hawser_client *client;
+
+	bed_host(bed, NULL);
+	bed->told = bind_counter_when_bound;
+	client = bed_client(bed, NULL);
+	bed_bind(bed, client, "Echo");
+	bed_wait(bed, "Counter bound");
+}
+
+static void bind_again_when_failed(struct bed *bed, const char *line, void *handle)
+{
+	HAWSER_OPTIONS(hawser_bind_options, options, .service = "Late");
+	hawser_binding *late = NULL;
+
+	(void)handle;
+	if (!strstr(line, "failed"))
+		return;
+	cr_assert_eq(hawser_bind_with(bed->clients[0], &options, bed_on_binding, bed, &late), -ESTALE);
+	cr_assert_null(late);
+	bed_note(bed, "refused with ESTALE");
+}
+
+CLIENT_TEST(bindings, a18_bind_after_the_end_is_refused_at_once)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, .rounds_max = 1);
+	hawser_client *client = bed_client(bed, &options);
+	hawser_binding *late = NULL;
+
+	bed->told = bind_again_when_failed;
+	bed_bind(bed, client, "Echo");
+	bed_wait(bed, "client closed");
+	cr_assert_eq(bed_count(bed, "refused with ESTALE"), 1, "from inside the failure's callback");
+	cr_assert_eq(bed_call(bed, hawser_bind(client, "Echo", bed_on_binding, bed, &late)), -ESTALE,
+	    "and afterwards");
+}
+
+CLIENT_TEST(bindings, a19_bind_after_a_loss_is_bound_after_the_reconnect)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, AT_ONCE);
+	hawser_client *client;
+
+	bed_host(bed, NULL);
+	client = bed_client(bed, &options);
+	bed_bind(bed, client, "Echo");
+	bed_wait(bed, "Echo bound");
+	host_kill(&bed->host);
+	bed_wait(bed, "client waiting");
+	bed_bind(bed, client, "Counter");
+	cr_assert_eq(host_restart(&bed->host), 0);
+	bed_wait(bed, "Echo bound");
+	bed_wait(bed, "Counter bound");
+	cr_assert_eq(bed_count(bed, "Echo lost"), 1);
+}
+
+CLIENT_TEST(bindings, a20_when_the_client_is_freed_each_queued_binding_is_told_once)
+{
+	hawser_client *client = bed_client(bed, NULL);
+
+	bed_bind(bed, client, "Echo");
+	bed_bind(bed, client, "Counter");
+	bed_forget_client(bed, client);
+	hawser_client_free(client);
+	cr_assert_eq(bed->length, 0, "not inside the call");
+	bed_wait(bed, "Echo released none ECANCELED cancelled");
+	bed_wait(bed, "Counter released none ECANCELED cancelled");
+	bed_run_ms(bed, 10);
+	cr_assert_eq(bed_count(bed, "released"), 2);
+	cr_assert_eq(bed_count(bed, "client"), 0, "a freed client's owner is told nothing");
+}
+
+CLIENT_TEST(bindings, a21_a_second_binding_of_a_service_is_refused_and_the_first_stays)
+{
+	hawser_client *client;
+	hawser_binding *first;
+	hawser_binding *second;
+	struct bed *other = bed;
+
+	bed_host(bed, NULL);
+	client = bed_client(bed, NULL);
+	first = bed_bind(bed, client, "Echo");
+	bed_wait(bed, "Echo bound");
+	cr_assert_eq(hawser_bind(client, "Echo", bed_on_binding, &other, &second), 0, "another user");
+	hawser_binding_free(second);
+	cr_assert_eq(hawser_binding_state(first), HAWSER_BINDING_IS_BOUND);
+	cr_assert_eq(bed_invoke(bed, first, "Echo", "still"), 0);
+	bed_wait(bed, "reply still");
+}
+
+struct second_owner {
+	struct bed *bed;
+	int refused;
+};
+
+static void second_told(
+    hawser_binding *binding, enum hawser_binding_event event, const struct hawser_error *error, void *user)
+{
+	struct second_owner *owner = user;
+
+	(void)binding;
+	cr_assert_eq(event, HAWSER_BINDING_REFUSED);
+	cr_assert_eq(error->code, -EEXIST);
+	owner->refused++;
+}
+
+CLIENT_TEST(bindings, a21_the_second_owner_is_told_that_it_exists)
+{
+	struct second_owner owner = {bed, 0};
+	hawser_client *client = bed_client(bed, NULL);
+
+	bed_bind(bed, client, "Echo");
+	cr_assert_eq(hawser_bind(client, "Echo", second_told, &owner, NULL), 0);
+	cr_assert_eq(owner.refused, 0);
+	bed_settle(bed);
+	cr_assert_eq(owner.refused, 1);
+	bed_host(bed, NULL);
+	bed_wait(bed, "Echo bound");
+}
+
+CLIENT_TEST(bindings, a22_the_same_owner_twice_is_ealready)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, .rounds_max = 1);
+	hawser_client *client;
+	hawser_binding *again = NULL;
+
+	bed_host(bed, NULL);
+	client = bed_client(bed, &options);
+	bed_bind(bed, client, "Echo");
+	cr_assert_eq(bed_call(bed, hawser_bind(client, "Echo", bed_on_binding, bed, &again)), -EALREADY);
+	bed_wait(bed, "Echo bound");
+	cr_assert_eq(bed_call(bed, hawser_bind(client, "Echo", bed_on_binding, bed, &again)), -EALREADY);
+	cr_assert_null(again);
+	bed_run_ms(bed, 20);
+	cr_assert_eq(bed_count(bed, "Echo"), 1, "one bound, and nothing for the duplicate");
+}
+
+CLIENT_TEST(bindings, a23_an_unknown_service_is_refused)
+{
+	hawser_client *client;
+
+	bed_host(bed, NULL);
+	client = bed_client(bed, NULL);
+	bed_bind(bed, client, "NoSuchService");
+	bed_bind(bed, client, "Echo");
+	bed_wait(bed, "NoSuchService refused bind ECONNREFUSED refused");
+	bed_wait(bed, "Echo bound");
+	bed_run_ms(bed, 20);
+	cr_assert_eq(bed_count(bed, "NoSuchService"), 1);
+}
+
+CLIENT_TEST(bindings, a24_a_request_error_fails_the_binding_once)
+{
+	hawser_client *client;
+
+	bed_host(bed, HOST_ARGUMENTS("--request-error"));
+	client = bed_client(bed, NULL);
+	bed_bind(bed, client, "Echo");
+	bed_wait(bed, "Echo failed bind EPROTO protocol");
+	bed_run_ms(bed, 20);
+	cr_assert_eq(bed_count(bed, "Echo"), 1);
+}
+
+CLIENT_TEST(bindings, a24_an_answer_of_the_wrong_kind_fails_the_binding_once)
+{
+	hawser_client *client;
+
+	bed_host(bed, HOST_ARGUMENTS("--wrong-reply"));
+	client = bed_client(bed, NULL);
+	bed_bind(bed, client, "Echo");
+	bed_wait(bed, "Echo failed bind EPROTO protocol");
+	bed_run_ms(bed, 20);
+	cr_assert_eq(bed_count(bed, "Echo"), 1);
+}
+
+CLIENT_TEST(bindings, a25_a26_host_gone_before_the_answer_is_told_once)
+{
+	HAWSER_OPTIONS(hawser_bind_options, one_shot, .service = "Echo", .one_shot = true);
+	hawser_client *client;
+
+	bed_host(bed, HOST_ARGUMENTS("--never-answer"));
+	client = bed_client(bed, NULL);
+	bed_wait(bed, "client ready");
+	bed_bind_with(bed, client, &one_shot);
+	bed_settle(bed);
+	host_kill(&bed->host);
+	bed_wait(bed, "Echo failed");
+	bed_forget_client(bed, client);
+	hawser_client_free(client);
+	bed_run_ms(bed, 20);
+	cr_assert_eq(bed_count(bed, "Echo"), 1, "and not again when the client is freed");
+}
+
+CLIENT_TEST(bindings, a27_a_bind_that_cannot_be_sent_is_told_from_the_loop)
+{
+	char target[HOST_TARGET_BYTES];
+	HAWSER_OPTIONS(hawser_client_options, options, .target = target, .rounds_max = 1);
+	HAWSER_OPTIONS(hawser_bind_options, one_shot, .service = "Echo", .one_shot = true);
+	hawser_client *client;
+	int accepted;
+	int fd = sockets_listen_tcp(8, target, sizeof(target));
+
+	client = bed_client(bed, &options);
+	bed_wait(bed, "client ready");
+	accepted = sockets_accept(fd);
+	close(accepted);
+	close(fd);
+	bed_bind_with(bed, client, &one_shot);
+	cr_assert_eq(bed_count(bed, "Echo"), 0, "not inside hawser_bind");
+	bed_wait(bed, "Echo failed");
+	bed_run_ms(bed, 20);
+	cr_assert_eq(bed_count(bed, "Echo"), 1);
+}
+
+CLIENT_TEST(bindings, a29_release_frees_the_name_for_another_binding)
+{
+	hawser_client *client;
+	hawser_binding *first;
+
+	bed_host(bed, NULL);
+	client = bed_client(bed, NULL);
+	first = bed_bind(bed, client, "Echo");
+	bed_wait(bed, "Echo bound");
+	cr_assert_eq(bed_call(bed, hawser_binding_release(first)), 0);
+	cr_assert_eq(bed_call(bed, hawser_binding_release(first)), -ESTALE);
+	bed_bind(bed, client, "Echo");
+	bed_wait(bed, "Echo released none ECANCELED");
+	bed_wait(bed, "Echo bound");
+	cr_assert_eq(bed_count(bed, "Echo released"), 1);
+	cr_assert_eq(hawser_binding_state(first), HAWSER_BINDING_IS_RELEASED);
+}
+
+CLIENT_TEST(bindings, d13_starting_over_supersedes_the_attempt)
+{
+	char target[HOST_TARGET_BYTES];
+	HAWSER_OPTIONS(hawser_client_options, options, .target = target, .attempt_deadline_ms = 10000);
+	struct hawser_status status = {.size = sizeof(status)};
+	struct black_hole hole;
+	hawser_client *client;
+
+	black_hole_open(&hole, target, sizeof(target));
+	client = bed_client(bed, &options);
+	bed_bind(bed, client, "Echo");
+	bed_settle(bed);
+	cr_assert_eq(bed_call(bed, hawser_client_connect(client)), 0);
+	bed_wait(bed, "client resolving none ECANCELED cancelled");
+	bed_wait(bed, "client connecting");
+	cr_assert_eq(hawser_client_status(client, &status), 0);
+	cr_assert_eq(status.round, 2);
+	cr_assert_eq(status.attempts_count, 1);
+	cr_assert_eq(
+	    status.attempts[0].cause, HAWSER_CAUSE_CANCELLED, "the first one is remembered as superseded");
+	cr_assert_eq(bed_count(bed, "Echo"), 0);
+	black_hole_close(&hole);
+}
+
+CLIENT_TEST(bindings, starting_over_when_ready_rebinds)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, AT_ONCE);
+	hawser_client *client;
+
+	bed_host(bed, NULL);
+	client = bed_client(bed, &options);
+	bed_bind(bed, client, "Echo");
+	bed_wait(bed, "Echo bound");
+	cr_assert_eq(bed_call(bed, hawser_client_connect(client)), 0);
+	bed_wait(bed, "Echo lost none ECANCELED cancelled");
+	bed_wait(bed, "Echo bound");
+}
+
+CLIENT_TEST(bindings, c5_a_one_shot_is_told_once_when_its_host_dies)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, AT_ONCE);
+	HAWSER_OPTIONS(hawser_bind_options, one_shot, .service = "Echo", .one_shot = true);
+	hawser_client *client;
+
+	bed_host(bed, NULL);
+	client = bed_client(bed, &options);
+	bed_bind_with(bed, client, &one_shot);
+	bed_bind(bed, client, "Counter");
+	bed_wait(bed, "Echo bound");
+	bed_wait(bed, "Counter bound");
+	host_kill(&bed->host);
+	bed_wait(bed, "Echo failed");
+	cr_assert_eq(host_restart(&bed->host), 0);
+	bed_wait(bed, "Counter bound");
+	bed_run_ms(bed, 20);
+	cr_assert_eq(bed_count(bed, "Echo"), 2, "bound, failed, and not back again");
+}
+
+CLIENT_TEST(bindings, fail_fast_ends_with_the_round)
+{
+	HAWSER_OPTIONS(hawser_bind_options, fast, .service = "Fast", .fail_fast = true);
+	HAWSER_OPTIONS(hawser_client_options, options, AT_ONCE);
+	hawser_client *client = bed_client(bed, &options);
+
+	bed_bind_with(bed, client, &fast);
+	bed_bind(bed, client, "Echo");
+	bed_wait(bed, "Fast failed connect ENOENT no host");
+	bed_host(bed, NULL);
+	bed_wait(bed, "Echo bound");
+	cr_assert_eq(bed_count(bed, "Fast"), 1);
+}
+
+CLIENT_TEST(bindings, a_refusal_can_be_asked_again)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, AT_ONCE);
+	HAWSER_OPTIONS(hawser_bind_options, again, .service = "Echo", .retry_refused = true);
+	hawser_client *client;
+
+	bed_host(bed, HOST_ARGUMENTS("--refuse", "Echo"));
+	client = bed_client(bed, &options);
+	bed_bind_with(bed, client, &again);
+	bed_wait(bed, "client ready");
+	bed_run_ms(bed, 30);
+	host_stop(&bed->host);
+	cr_assert_null(strstr(host_errors(&bed->host), " 1 binds"), "asked more than once");
+	bed_host(bed, NULL);
+	bed_wait(bed, "Echo bound");
+	cr_assert_eq(bed_count(bed, "Echo refused"), 0);
+}
+
+CLIENT_TEST(bindings, a_one_shot_deadline_counts_from_the_bind)
+{
+	HAWSER_OPTIONS(hawser_bind_options, one_shot, .service = "Echo", .one_shot = true, .deadline_ms = 40);
+	HAWSER_OPTIONS(hawser_client_options, options, .backoff_base_ms = 10000, .backoff_cap_ms = 10000);
+	hawser_client *client = bed_client(bed, &options);
+
+	bed_bind_with(bed, client, &one_shot);
+	bed_wait(bed, "Echo failed bind ETIMEDOUT deadline");
+	cr_assert_eq(hawser_client_state(client), HAWSER_WAITING, "its client goes on");
+}
+
+CLIENT_TEST(bindings, limits_are_told_at_once_and_lose_nothing)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, .requests_max = 2);
+	hawser_client *client = bed_client(bed, &options);
+	hawser_binding *third = NULL;
+	char name[300];
+
+	bed_bind(bed, client, "Echo");
+	bed_bind(bed, client, "Counter");
+	cr_assert_eq(bed_call(bed, hawser_bind(client, "Files", bed_on_binding, bed, &third)), -ENOBUFS);
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	cr_assert_eq(bed_call(bed, hawser_bind(client, name, bed_on_binding, bed, &third)), -EINVAL);
+	cr_assert_eq(bed_call(bed, hawser_bind(client, "", bed_on_binding, bed, &third)), -EINVAL);
+	cr_assert_eq(bed_call(bed, hawser_bind(client, "Files", NULL, bed, &third)), -EINVAL);
+	cr_assert_null(third);
+	bed_host(bed, NULL);
+	bed_wait(bed, "Echo bound");
+	bed_wait(bed, "Counter bound");
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What only the io_uring engine has: a ring that may be refused, made smaller, interrupted, overflowed, and
+ * that belongs to one thread. The contract's own tests are test_engine_*.c.
+ *
+ * Refusals and interruptions are made by seccomp filters in this test's own process (no privilege needed).
+ */
+#include "../support/engine_rig.h"
+#include "../support/syscall_fault.h"
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { REGISTER_PROBE = 8, REGISTER_PBUF_RING = 22, RECEIVERS = 8 };
+
+static const struct rig_kind tiny = {.tiny = true};
+static const struct rig_kind ordinary = {.tiny = false};
+static const uint64_t second_ns = 1000000000;
+
+TestSuite(uring, .timeout = 60);
+
+/* An engine that cannot be made: what was said, and that nothing is left. */
+static int refused(const char **ret_missing)
+{
+	struct rig rig = {.kind = &tiny};
+	struct engine_options options;
+	struct engine *engine = NULL;
+	unsigned before = rig_descriptors();
+	int r;
+
+	test_memory_init(&rig.memory);
+	options = rig_options(&rig);
+	r = uring_create(&options, &engine, ret_missing);
+	cr_assert_null(engine);
+	cr_assert_eq(rig.memory.live, 0);
+	cr_assert_eq(rig_descriptors(), before);
+	return r;
+}
+
+static void expect_refusal(int syscall_number, int first_argument, int error, int result, const char *what)
+{
+	const char *missing = NULL;
+
+	syscall_fault_always(syscall_number, first_argument, error);
+	cr_assert_eq(refused(&missing), result);
+	if (what)
+		cr_assert_not_null(strstr(missing ? missing : "", what), "%s", missing ? missing : "nothing");
+	else
+		cr_assert_null(missing);
+}
+
+Test(uring, forbidden_is_what_the_kernel_said)
+{
+	expect_refusal(SYS_io_uring_setup, SYSCALL_FAULT_ANY, EPERM, -EPERM, NULL);
+}
+
+Test(uring, absent_is_what_the_kernel_said)
+{
+	expect_refusal(SYS_io_uring_setup, SYSCALL_FAULT_ANY, ENOSYS, -ENOSYS, NULL);
+}
+
+Test(uring, an_old_kernel_is_told_by_the_flags_it_lacks)
+{
+	expect_refusal(SYS_io_uring_setup, SYSCALL_FAULT_ANY, EINVAL, -EOPNOTSUPP, "DEFER_TASKRUN");
+}
+
+Test(uring, without_a_probe_it_is_not_used)
+{
+	expect_refusal(SYS_io_uring_register, REGISTER_PROBE, EINVAL, -EOPNOTSUPP, "PROBE");
+}
+
+Test(uring, without_buffer_rings_it_is_not_used)
+{
+	expect_refusal(SYS_io_uring_register, REGISTER_PBUF_RING, EINVAL, -EOPNOTSUPP, "PBUF_RING");
+}
+
+Test(uring, without_descriptors_it_is_not_made)
+{
+	struct rlimit limit;
+	struct rlimit none;
+	struct rig rig = {.kind = &tiny};
+	struct engine_options options;
+	struct engine *engine = NULL;
+	const char *missing = NULL;
+
+	test_memory_init(&rig.memory);
+	options = rig_options(&rig);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	/* None for the wake descriptor, then one for it and none for the ring. */
+	for (rlim_t left = 0; left < 2; left++) {
+		int lowest = dup(STDERR_FILENO);
+		int r;
+
+		close(lowest);
+		none = (struct rlimit){(rlim_t)lowest + left, limit.rlim_max};
+		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+		r = uring_create(&options, &engine, &missing);
+		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		cr_assert_eq(r, -EMFILE, "%s", strerror(-r));
+		cr_assert_eq(rig.memory.live, 0);
+	}
+}
+
+Test(uring, buffers_beyond_the_address_space_are_refused)
+{
+	struct rig rig = {.kind = &tiny};
+	struct engine_options options;
+	struct engine *engine = NULL;
+	const char *missing = NULL;
+	struct rlimit limit;
+
+	test_memory_init(&rig.memory);
+	options = rig_options(&rig);
+	options.receive_buffers = 32768;
+	options.receive_buffer_size = 1 << 20;
+	cr_assert_eq(getrlimit(RLIMIT_AS, &limit), 0);
+	limit.rlim_cur = 1 << 30;
+	cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+	cr_assert_eq(uring_create(&options, &engine, &missing), -ENOMEM);
+	cr_assert_eq(rig.memory.live, 0);
+}
+
+/* Locked memory is counted for users without CAP_IPC_LOCK only. */
+static void become_nobody_with_memlock(rlim_t bytes)
+{
+	struct rlimit limit = {bytes, bytes};
+
+	cr_assert_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	if (geteuid() == 0)
+		cr_assert_eq(setresuid(65534, 65534, 65534), 0);
+}
+
+static void connect_once(struct rig *rig)
+{
+	struct address address;
+	int listener = rig_listen_tcp(4, &address);
+
+	rig->is->close(rig->engine, rig_connected(rig, &address));
+	close(listener);
+}
+
+Test(uring, little_locked_memory_makes_smaller_rings)
+{
+	struct rig rig;
+	size_t ordinary_size;
+
+	rig_open(&rig, &ordinary);
+	ordinary_size = rig.is->memory(rig.engine);
+	rig_close(&rig);
+	/* As a user of one's own, so that what others have locked does not count. */
+	become_nobody_with_memlock(32 * 1024);
+	rig_open(&rig, &ordinary);
+	cr_assert_lt(rig.is->memory(rig.engine), ordinary_size);
+	connect_once(&rig);
+	rig_close(&rig);
+}
+
+Test(uring, no_locked_memory_makes_none)
+{
+	const char *missing = NULL;
+
+	become_nobody_with_memlock(0);
+	cr_assert_eq(refused(&missing), -ENOMEM);
+	cr_assert_null(missing);
+}
+
+static void *wait_elsewhere(void *user)
+{
+	struct rig *rig = user;
+
+	return (void *)(intptr_t)rig->is->wait(rig->engine, 0, 1);
+}
+
+Test(uring, belongs_to_the_thread_that_waits_first)
+{
+	struct rig rig;
+	struct rig_operation operation = {0};
+	struct address address;
+	pthread_t thread;
+	void *result;
+	int listener;
+
+	rig_open(&rig, &tiny);
+	listener = rig_listen_tcp(4, &address);
+	rig_turn(&rig, 0);
+	rig_connect(&rig, &operation, &address, ENGINE_NEVER);
+	cr_assert_eq(pthread_create(&thread, NULL, wait_elsewhere, &rig), 0);
+	pthread_join(thread, &result);
+	cr_assert_eq((intptr_t)result, -EEXIST);
+	/* And no harm is done. */
+	rig_until(&rig, operation.ended);
+	rig.is->close(rig.engine, operation.result);
+	close(listener);
+	rig_close(&rig);
+}
+
+static bool mapped(void)
+{
+	char line[512];
+	bool found = false;
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	if (!maps)
+		return true;
+	while (fgets(line, sizeof(line), maps))
+		found |= strstr(line, "io_uring") != NULL;
+	fclose(maps);
+	return found;
+}
+
+Test(uring, a_forked_child_does_not_get_the_ring)
+{
+	struct rig rig;
+	int status = -1;
+	pid_t child;
+
+	rig_open(&rig, &tiny);
+	rig_turn(&rig, 0);
+	cr_assert(mapped());
+	child = fork();
+	cr_assert_geq(child, 0);
+	if (child == 0)
+		_exit(mapped() ? 1 : 0);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert_eq(status, 0);
+	rig_close(&rig);
+}
+
+/* Connects, transfers and a deadline while every second io_uring_enter fails. */
+static void expect_works_with(int error)
+{
+	struct rig rig;
+	struct rig_operation receive = {0};
+	struct rig_operation late = {0};
+	struct rig_operation send = {0};
+	struct address address;
+	struct syscall_fault *fault;
+	int fillers[2];
+	int listener;
+	int peer;
+	int fd;
+
+	rig_open(&rig, &tiny);
+	fault = syscall_fault_every(SYS_io_uring_enter, 2, error);
+	listener = rig_listen_full(&address, fillers);
+	fd = rig_tcp_pair(&rig, &peer);
+	rig_connect(&rig, &late, &address, second_ns / 10);
+	rig_receive(&rig, &receive, fd, false);
+	for (size_t i = 1; i <= 50; i++) {
+		char byte;
+
+		rig_send(&rig, &send, fd, "x", 1);
+		rig_until(&rig, send.ended);
+		cr_assert_eq(send.result, 1);
+		cr_assert_eq(read(peer, &byte, 1), 1);
+		cr_assert_eq(write(peer, "y", 1), 1);
+		rig_until(&rig, receive.size == i);
+	}
+	rig_until(&rig, late.ended);
+	cr_assert_eq(late.result, -ETIMEDOUT);
+	close(peer);
+	rig_until(&rig, receive.ended);
+	rig_operation_free(&receive);
+	rig.is->close(rig.engine, fd);
+	close(listener);
+	close(fillers[0]);
+	close(fillers[1]);
+	rig_destroy(&rig, 0);
+	cr_assert_gt(syscall_fault_end(fault), 10, "nothing was made to fail");
+	rig_close(&rig);
+}
+
+Test(uring, goes_on_after_signals)
+{
+	expect_works_with(EINTR);
+}
+
+Test(uring, goes_on_when_the_kernel_is_short_of_memory)
+{
+	expect_works_with(EAGAIN);
+}
+
+Test(uring, goes_on_when_the_kernel_is_busy)
+{
+	expect_works_with(EBUSY);
+}
+
+Test(uring, another_failure_ends_the_loop)
+{
+	struct rig rig;
+
+	rig_open(&rig, &tiny);
+	rig_turn(&rig, 0);
+	syscall_fault_always(SYS_io_uring_enter, SYSCALL_FAULT_ANY, EBADF);
+	cr_assert_eq(rig.is->wait(rig.engine, ENGINE_NEVER, 1), -EBADF);
+	/* It can still be closed; what the kernel had goes with the ring. */
+	rig_close(&rig);
+}
+
+static int ring_descriptor(void)
+{
+	char path[64];
+	char name[64];
+
+	for (int fd = 3; fd < 1024; fd++) {
+		ssize_t size;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		size = readlink(path, name, sizeof(name) - 1);
+		name[size > 0 ? size : 0] = '\0';
+		if (strstr(name, "io_uring"))
+			return fd;
+	}
+	cr_assert_fail("no ring");
+	return -1;
+}
+
+/* Puts a completion into the engine's ring, from a ring of the test's own. */
+static void post(struct io_uring *ring, int fd, uint64_t user_data)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct io_uring_cqe *cqe;
+
+	io_uring_prep_msg_ring(sqe, fd, 1, user_data, 0);
+	cr_assert_eq(io_uring_submit_and_wait(ring, 1), 1);
+	cr_assert_eq(io_uring_peek_cqe(ring, &cqe), 0);
+	cr_assert_eq(cqe->res, 0, "%s", strerror(-cqe->res));
+	io_uring_cqe_seen(ring, cqe);
+}
+
+/* Completions that come late for somebody, of every kind: counted and dropped. */
+Test(uring, d15_completions_of_an_older_generation_are_dropped)
+{
+	struct rig rig;
+	struct rig_operation operation = {0};
+	struct io_uring ring;
+	struct address address = rig_unix_address("/tmp/hawser-there-is-no-such-directory/socket");
+	int fd;
+
+	rig_open(&rig, &tiny);
+	fd = ring_descriptor();
+	cr_assert_eq(io_uring_queue_init(4, &ring, 0), 0);
+	rig_connect(&rig, &operation, &address, second_ns);
+	rig_until(&rig, operation.ended);
+	for (uint64_t kind = 0; kind < 16; kind++)
+		post(&ring, fd, (operation.id & ~0xff000000ULL) | kind << 24);
+	rig_turn(&rig, 0);
+	rig_turn(&rig, 0);
+	cr_assert_gt(rig.is->stale(rig.engine), 0);
+	cr_assert_eq(operation.completions, 1);
+	connect_once(&rig);
+	io_uring_queue_exit(&ring);
+	rig_close(&rig);
+}
+
+/* Two buffers and eight peers that have sent: none is left out. */
+Test(uring, receivers_without_a_buffer_get_the_next_one)
+{
+	struct rig rig;
+	struct rig_operation receives[RECEIVERS] = {0};
+	int peers[RECEIVERS];
+	int fds[RECEIVERS];
+
+	rig_open(&rig, &tiny);
+	for (unsigned i = 0; i < RECEIVERS; i++) {
+		fds[i] = rig_unix_pair(&rig, &peers[i]);
+		rig_receive(&rig, &receives[i], fds[i], i % 2);
+		for (int k = 0; k < 20; k++)
+			cr_assert_eq(
+			    write(peers[i], "0123456789abcdef0123456789abcdef0123456789abcdef", 48), 48);
+	}
+	/* A part each before anybody gets a third one. */
+	for (;;) {
+		size_t least = SIZE_MAX;
+		size_t most = 0;
+
+		for (unsigned i = 0; i < RECEIVERS; i++) {
+			least = receives[i].size < least ? receives[i].size : least;
+			most = receives[i].size > most ? receives[i].size : most;
+		}
+		cr_assert_leq(most, least + 1024, "%zu and %zu", most, least);
+		if (least == 960)
+			break;
+		rig_turn(&rig, 10);
+	}
+	for (unsigned i = 0; i < RECEIVERS; i++) {
+		close(peers[i]);
+		rig_until(&rig, receives[i].ended);
+		cr_assert_eq(receives[i].result, 0);
+		rig_operation_free(&receives[i]);
+		rig.is->close(rig.engine, fds[i]);
+	}
+	rig_close(&rig);
+}
+
+/* The end of a stream that came together with its last bytes, before and after the receive was asked for. */
+Test(uring, an_end_behind_the_last_bytes_is_told)
+{
+	struct rig rig;
+
+	rig_open(&rig, &tiny);
+	for (int way = 0; way < 8; way++) {
+		struct rig_operation receive = {0};
+		struct linger reset = {.l_onoff = 1};
+		bool tcp = way & 1;
+		int peer;
+		int fd = tcp ? rig_tcp_pair(&rig, &peer) : rig_unix_pair(&rig, &peer);
+
+		if (way & 2) {
+			rig_receive(&rig, &receive, fd, way & 4);
+			rig_turn(&rig, 0);
+		}
+		cr_assert_eq(write(peer, "last", 4), 4);
+		if (tcp)
+			cr_assert_eq(setsockopt(peer, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+		close(peer);
+		if (!(way & 2))
+			rig_receive(&rig, &receive, fd, way & 4);
+		rig_until(&rig, receive.ended);
+		cr_assert_eq(receive.result, tcp ? -ECONNRESET : 0);
+		cr_assert_eq(receive.size, 4);
+		rig_operation_free(&receive);
+		rig.is->close(rig.engine, fd);
+	}
+	rig_close(&rig);
+}
