@@ -36,49 +36,71 @@ static void leave_client(hawser_binding *binding)
 	binding->client = NULL;
 }
 
+static void tell_owner(
+    hawser_binding *binding, enum hawser_binding_event event, const struct hawser_error *error)
+{
+	if (event == HAWSER_BINDING_BOUND)
+		binding->bound_told = true;
+	else
+		binding->bound_told = false;
+	binding->telling = true;
+	if (!binding->silent)
+		binding->callback(binding, event, error, binding->user);
+	binding->telling = false;
+}
+
 static void tell(struct task *task)
 {
 	hawser_binding *binding = container_of(task, struct hawser_binding, task);
-	hawser_client *client = binding->client;
 	bool over = binding->machine.state == BINDING_releasing;
 	struct hawser_error error;
 
-	if (binding->event != HAWSER_BINDING_BOUND)
-		error_fill(&error, binding->loop, client, &binding->failure, binding->began_ns);
+	if (binding->event != HAWSER_BINDING_BOUND || binding->lost_untold)
+		error_fill(&error, binding->loop, binding->client, &binding->failure, binding->began_ns);
+	if (binding->lost_untold) {
+		binding->lost_untold = false;
+		if (over)
+			loop_queue(binding->loop, &binding->task);
+		tell_owner(binding, HAWSER_BINDING_LOST, &error);
+		return;
+	}
 	if (over)
 		leave_client(binding);
-	binding->telling = true;
-	if (!binding->silent)
-		binding->callback(binding, (enum hawser_binding_event)binding->event,
-		    binding->event == HAWSER_BINDING_BOUND ? NULL : &error, binding->user);
-	binding->telling = false;
+	tell_owner(binding, (enum hawser_binding_event)binding->event,
+	    binding->event == HAWSER_BINDING_BOUND ? NULL : &error);
 	if (over && !binding->held)
 		binding_release_memory(binding);
 }
 
-static void tell_event(struct binding *machine, enum hawser_binding_event event)
+/* Behind what was queued since it was queued last: the ends of its calls. */
+static void tell_later(hawser_binding *binding)
 {
-	hawser_binding *binding = (hawser_binding *)machine;
-
-	binding->event = (uint8_t)event;
+	task_drop(&binding->task);
 	loop_queue(binding->loop, &binding->task);
 }
 
 static void tell_bound(struct binding *machine)
 {
-	tell_event(machine, HAWSER_BINDING_BOUND);
+	hawser_binding *binding = (hawser_binding *)machine;
+
+	binding->event = HAWSER_BINDING_BOUND;
+	tell_later(binding);
 }
 
+/* Bound and lost before its owner was told of either: nothing to tell. */
 static void tell_lost(struct binding *machine)
 {
-	tell_event(machine, HAWSER_BINDING_LOST);
+	hawser_binding *binding = (hawser_binding *)machine;
+
+	task_drop(&binding->task);
+	binding->lost_untold = binding->bound_told;
+	if (binding->lost_untold)
+		loop_queue(binding->loop, &binding->task);
 }
 
 static void tell_end(struct binding *machine)
 {
-	hawser_binding *binding = (hawser_binding *)machine;
-
-	loop_queue(binding->loop, &binding->task);
+	tell_later((hawser_binding *)machine);
 }
 
 static void moved(struct binding *machine, enum binding_state from, const char *why)
@@ -255,6 +277,11 @@ void binding_refused(hawser_binding *binding, const struct failure *failure)
 	uint64_t wait_ns = backoff->base_ns;
 
 	binding->request.id = 0;
+	if (failure->code == -ENOMEM) { /* of ours, for what the host offered: not its refusal */
+		binding_fire(&binding->machine, BINDING_EVENT_put_back);
+		sleep_for(binding, NO_MEMORY_WAIT_MS * 1000000ULL);
+		return;
+	}
 	if (failure->cause != HAWSER_CAUSE_REFUSED) {
 		binding_end(binding, HAWSER_BINDING_FAILED, failure);
 		return;
@@ -280,6 +307,7 @@ void binding_connection_went(
 	forget_request(binding, session);
 	unbind_service(binding, session);
 	if (binding->one_shot) {
+		binding->lost_untold = bound && binding->bound_told;
 		binding_end(binding, HAWSER_BINDING_FAILED, failure);
 		return;
 	}

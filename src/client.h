@@ -232,7 +232,9 @@ struct hawser_binding {
 	bool held;
 	bool silent; /* the handle was freed: nothing is told any more */
 	bool was_bound;
-	bool telling; /* its callback is on the stack */
+	bool bound_told;  /* its owner believes it bound */
+	bool lost_untold; /* the loss is to be told, before whatever came after it */
+	bool telling;     /* its callback is on the stack */
 	bool asleep;  /* refused, and not yet to be asked again */
 };
 

@@ -99,12 +99,12 @@ static void lists_init(hawser_loop *loop)
 	list_init(&loop->clients);
 	list_init(&loop->user_timers);
 	list_init(&loop->directories);
-	slots_init(&loop->client_slots, memory, sizeof(struct hawser_client), 4);
-	slots_init(&loop->binding_slots, memory, sizeof(struct hawser_binding), 16);
-	slots_init(&loop->call_slots, memory, sizeof(struct hawser_call), 16);
-	slots_init(&loop->errand_slots, memory, sizeof(struct errand), 32);
-	slots_init(&loop->note_slots, memory, sizeof(struct note), 16);
-	slots_init(&loop->timer_slots, memory, timer_object_size(), 16);
+	slots_init(&loop->client_slots, memory, sizeof(struct hawser_client), 32);
+	slots_init(&loop->binding_slots, memory, sizeof(struct hawser_binding), 64);
+	slots_init(&loop->call_slots, memory, sizeof(struct hawser_call), 64);
+	slots_init(&loop->errand_slots, memory, sizeof(struct errand), 64);
+	slots_init(&loop->note_slots, memory, sizeof(struct note), 64);
+	slots_init(&loop->timer_slots, memory, timer_object_size(), 64);
 	timers_init(&loop->timers, memory);
 	mailbox_init(&loop->mailbox);
 }

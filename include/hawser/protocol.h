@@ -71,8 +71,9 @@ struct hawser_protocol {
 	/* The binding of this service has ended or was lost: frees service. May be NULL. */
 	void (*unbind)(hawser_connection *connection, void *state, void *service);
 
-	/* Begins the user's setup exchange. 0: nothing is awaited; 1: hawser_connection_check or
-	 * hawser_connection_setup_failed will be called; negative errno: as open's. NULL: setup is -EINVAL.
+	/* Begins the user's setup exchange; setup and what it points to live as long as the connection. 0:
+	 * nothing is awaited; 1: hawser_connection_check or hawser_connection_setup_failed will be called;
+	 * negative errno: as open's. NULL: setup is -EINVAL.
 	 */
 	int (*setup)(hawser_connection *connection, void *state, const struct hawser_setup_options *setup);
 

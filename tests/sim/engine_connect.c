@@ -87,7 +87,7 @@ static void plan_accidents(struct world *world, struct operation *operation)
 
 static uint64_t plan_delay(struct world *world, const struct operation *operation)
 {
-	if (operation->stage == HAWSER_STAGE_SOCKET)
+	if (operation->stage == HAWSER_STAGE_SOCKET || world->healed)
 		return 0;
 	if (chance(world, world->faults.connect_slow))
 		return draw_below(world, 3 * SECOND);
@@ -154,7 +154,7 @@ void connect_finish(struct world *world, uint64_t id, uint64_t detail)
 
 void resolve_plan(struct world *world, struct operation *operation, const char *host)
 {
-	uint64_t delay_ns = draw_below(world, 20 * MILLISECOND);
+	uint64_t delay_ns = world->healed ? 0 : draw_below(world, 20 * MILLISECOND);
 
 	operation->client = oracle_resolving(world, host, &operation->host);
 	trace(world, TRACE_resolve_start, trace_number(operation->client), 0, 0);

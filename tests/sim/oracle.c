@@ -213,27 +213,39 @@ void oracle_handover(struct sim_client *client, int fd)
 
 /* ---- attempts ---- */
 
+/* The addresses of a name are tried in order; `skipped` attempts could not be started for want of memory. */
+static void check_order(struct sim_client *client, const struct address *address, uint32_t skipped)
+{
+	const struct world *world = client->world;
+
+	if (client->addresses_tried == client->addresses_count)
+		violated(world, "client %u connects without having looked its name up anew", client->index);
+	while (skipped && client->addresses_tried + 1 < client->addresses_count &&
+	       !address_equal(address, &client->addresses[client->addresses_tried])) {
+		client->addresses_tried++;
+		skipped--;
+	}
+	if (!address_equal(address, &client->addresses[client->addresses_tried]))
+		violated(world, "client %u does not try its addresses in order (%u of %u)", client->index,
+		    client->addresses_tried + 1, client->addresses_count);
+	client->addresses_tried++;
+}
+
 int oracle_connecting(struct world *world, const struct connect_request *request)
 {
 	struct user *user = &world->user;
 	unsigned index = (unsigned)strtoul(request->tag.target + 1, NULL, 10);
 	struct sim_client *client = &user->clients[index];
+	uint32_t attempt = request->tag.attempt;
 
 	if (request->tag.target[0] != 'c' || index >= user->clients_count)
 		violated(world, "a connect with the tag of nobody: %s", request->tag.target);
-	/* One that could not be started counts, too. */
-	if (request->tag.attempt <= client->attempts)
-		violated(world, "client %u: attempt %u follows attempt %u", index, request->tag.attempt,
-		    client->attempts);
-	client->attempts = request->tag.attempt;
-	if (!client->is_name)
-		return (int)index;
-	if (client->addresses_tried == client->addresses_count)
-		violated(world, "client %u connects without having looked its name up anew", index);
-	if (!address_equal(&request->address, &client->addresses[client->addresses_tried]))
-		violated(world, "client %u does not try its addresses in order (%u of %u)", index,
-		    client->addresses_tried + 1, client->addresses_count);
-	client->addresses_tried++;
+	if (attempt <= client->attempts)
+		violated(
+		    world, "client %u: attempt %u follows attempt %u", index, attempt, client->attempts);
+	if (client->is_name)
+		check_order(client, &request->address, attempt - client->attempts - 1);
+	client->attempts = attempt;
 	return (int)index;
 }
 

@@ -121,6 +121,8 @@ void oracle_binding(struct sim_binding *binding, hawser_binding *handle, enum ha
 		check_refusal(binding, error);
 	if (event == HAWSER_BINDING_FAILED)
 		check_failure(binding, error);
+	if (event == HAWSER_BINDING_FAILED && binding->bound)
+		violated(world, "binding %u was bound, and fails without having been lost", binding->index);
 	binding->ended = true;
 }
 
@@ -174,7 +176,7 @@ static void check_fate(struct sim_call *call, const struct hawser_error *error)
 	case HAWSER_FATE_MAYBE_EXECUTED:
 		break;
 	}
-	if (error->code == -ENOSYS && !call->missing && error->fate != HAWSER_FATE_ANSWERED)
+	if (error->code == -ENOSYS && error->stage == HAWSER_STAGE_CALL && !call->missing && error->fate != HAWSER_FATE_ANSWERED)
 		violated(world, "call %u is told that its method is missing", call->index);
 }
 

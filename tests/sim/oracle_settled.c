@@ -184,7 +184,7 @@ void oracle_status(struct sim_client *client)
 
 static bool is_living(const struct sim_client *client)
 {
-	return client->made && !client->freed && !client->none &&
+	return client->made && !client->freed && !client->none && !client->setup_hopeless &&
 	       hawser_client_state(client->handle) < HAWSER_DRAINING;
 }
 

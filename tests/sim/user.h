@@ -70,6 +70,7 @@ struct sim_client {
 	bool setup_asked;
 	bool setup_answered;
 	bool setup_checked; /* has a check function */
+	bool setup_hopeless; /* invokes a method that no host has */
 
 	/* The engine's view. */
 	uint64_t connection;                          /* the last one */
@@ -98,6 +99,7 @@ struct sim_binding {
 	bool retry_refused;
 	uint32_t deadline_ms;
 	uint64_t asked_at_ns;
+	uint64_t failures_before; /* of memory, when it was asked for */
 
 	bool bound;
 	bool ended;

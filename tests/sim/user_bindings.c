@@ -92,6 +92,7 @@ static void draw_binding(struct world *world, struct sim_binding *binding, const
 	binding->retry_refused = chance(world, 40);
 	binding->deadline_ms = draw_deadline(world);
 	binding->asked_at_ns = world->now;
+	binding->failures_before = world->memory.failures;
 	binding->duplicate = is_duplicate(binding);
 	binding->made = true;
 }
@@ -133,7 +134,7 @@ void user_bind_again(struct world *world)
 	hawser_binding *handle = NULL;
 	int result;
 
-	if (!binding || binding->ended)
+	if (!binding || hawser_binding_state(binding->handle) >= HAWSER_BINDING_RELEASING)
 		return;
 	client = &world->user.clients[binding->client];
 	if (client->freed)

@@ -194,14 +194,16 @@ void user_client_setup(struct world *world)
 	struct hawser_setup_options options;
 	uint8_t request[SETUP_SIZE];
 	bool checked;
+	bool hopeless;
 	int result;
 
 	if (!client || client->none)
 		return;
 	hawser_setup_options_init(&options);
+	hopeless = !client->raw && chance(world, 10);
 	if (!client->raw) {
 		options.service = "setup";
-		options.method = chance(world, 90) ? "echo" : "not_there";
+		options.method = hopeless ? "not_there" : "echo";
 	}
 	fill_setup(client, request);
 	options.request = (struct hawser_bytes){request, sizeof(request)};
@@ -219,6 +221,7 @@ void user_client_setup(struct world *world)
 	if (result == 0) {
 		client->setup_asked = true;
 		client->setup_checked = checked;
+		client->setup_hopeless = hopeless;
 	}
 }
 

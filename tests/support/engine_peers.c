@@ -96,9 +96,9 @@ int rig_tcp_pair(struct rig *rig, int *ret_peer)
 	return fd;
 }
 
-void rig_directory_make(char directory[64])
+void rig_directory_make(char directory[RIG_DIRECTORY_SIZE])
 {
-	strcpy(directory, "/tmp/hawser-engine-XXXXXX");
+	snprintf(directory, RIG_DIRECTORY_SIZE, "/tmp/hawser-engine-XXXXXX");
 	cr_assert_not_null(mkdtemp(directory));
 }
 

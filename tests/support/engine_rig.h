@@ -13,7 +13,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
-enum { RIG_KINDS = 4, RIG_NAMES_MAX = 64, RIG_FDS_MAX = 64, RIG_PATIENCE_S = 20 };
+enum { RIG_KINDS = 4, RIG_NAMES_MAX = 64, RIG_FDS_MAX = 64, RIG_PATIENCE_S = 20, RIG_DIRECTORY_SIZE = 64 };
 
 struct rig_kind {
 	bool epoll;
@@ -39,22 +39,22 @@ struct rig {
 /* What became of one operation. */
 struct rig_operation {
 	struct rig *rig;
-	uint64_t id;
-	unsigned completions;
-	bool ended;
-	int result; /* of the last completion */
-	enum hawser_stage stage;
-	uint8_t *data; /* received so far; freed by rig_operation_free */
-	size_t size;
-	unsigned fds_count;
-	int fds[RIG_FDS_MAX];
-	size_t fds_at[RIG_FDS_MAX]; /* where the data begin that each came with */
-	bool fds_lost;
-	unsigned names_count;
-	char names[RIG_NAMES_MAX][32];
-	struct address addresses[4];
 	void (*then)(struct rig_operation *operation, const struct completion *completion);
 	void *user;
+	uint64_t id;
+	uint8_t *data; /* received so far; freed by rig_operation_free */
+	size_t size;
+	size_t fds_at[RIG_FDS_MAX]; /* where the data begin that each came with */
+	int fds[RIG_FDS_MAX];
+	unsigned fds_count;
+	unsigned completions;
+	int result; /* of the last completion */
+	enum hawser_stage stage;
+	struct address addresses[4];
+	unsigned names_count;
+	char names[RIG_NAMES_MAX][32];
+	bool fds_lost;
+	bool ended;
 };
 
 #define ENGINE_TEST(suite, name)                                                   \
@@ -126,7 +126,7 @@ struct address rig_unix_address(const char *path); /* "@name": abstract */
 /* A listener that has no room left: a connect to it gets no answer. */
 int rig_listen_full(struct address *ret_address, int ret_fillers[2]);
 /* A directory of the test's own, removed with what is in it by rig_directory_remove. */
-void rig_directory_make(char directory[64]);
+void rig_directory_make(char directory[RIG_DIRECTORY_SIZE]);
 void rig_directory_remove(const char *directory);
 void rig_file_make(const char *directory, const char *name);
 /* Bytes that say where they are. */

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
@@ -23,6 +24,7 @@ atomic_uint resolver_hanging_most;
 atomic_uint resolver_finished;
 int resolver_gate[2] = {-1, -1};
 static atomic_bool signals_open;
+static int threads_before; /* the test framework may have some */
 
 static void ring(void *user)
 {
@@ -36,38 +38,43 @@ static void ring(void *user)
 struct resolver_answer *resolver_answer_wait(struct resolver *resolver)
 {
 	struct pollfd pollfd = {.fd = resolver_bell, .events = POLLIN};
+	struct resolver_answer *answer;
 	uint64_t count;
 
-	for (;;) {
-		struct resolver_answer *answer = resolver_take(resolver);
-
-		if (answer)
-			return answer;
-		cr_assert_eq(poll(&pollfd, 1, RESOLVER_PATIENCE_MS), 1, "no answer");
-		cr_assert_gt(read(resolver_bell, &count, sizeof count), 0);
+	while (!(answer = resolver_take(resolver))) {
+		if (poll(&pollfd, 1, RESOLVER_PATIENCE_MS) != 1)
+			return NULL;
+		(void)!read(resolver_bell, &count, sizeof count);
 	}
+	return answer;
 }
 
 int resolver_result_wait(struct resolver *resolver, uint64_t id)
 {
 	struct resolver_answer *answer = resolver_answer_wait(resolver);
-	int result = answer->result;
+	int result = answer && answer->id == id ? answer->result : INT_MIN;
 
-	cr_assert_eq(answer->id, id);
 	resolver_answer_free(answer);
 	return result;
 }
 
-unsigned threads_count(void)
+/* -1: there is no /proc. */
+static int threads_count(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
-	unsigned count = 0;
+	int count = -2; /* "." and ".." */
 
-	cr_assert_not_null(tasks);
+	if (!tasks)
+		return -1;
 	while (readdir(tasks))
 		count++;
 	closedir(tasks);
-	return count - 2;
+	return count;
+}
+
+unsigned resolver_threads(void)
+{
+	return (unsigned)(threads_count() - threads_before);
 }
 
 static struct addrinfo *numeric(const char *host, const char *port)
@@ -141,6 +148,7 @@ struct resolver *resolver_made(uint32_t threads_max)
 {
 	struct resolver *resolver;
 
+	threads_before = threads_count();
 	resolver_bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	cr_assert_eq(resolver_create(threads_max, ring, NULL, &resolver), 0);
 	return resolver;
@@ -148,6 +156,7 @@ struct resolver *resolver_made(uint32_t threads_max)
 
 int resolver_make_fake(uint32_t threads_max, struct resolver **ret_resolver)
 {
+	threads_before = threads_count();
 	resolver_bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (resolver_bell < 0 || pipe2(resolver_gate, O_CLOEXEC) < 0)
 		return -errno;
@@ -174,7 +183,7 @@ void resolver_done(struct resolver *resolver)
 	if (resolver_gate[1] >= 0)
 		resolver_gate_open();
 	resolver_destroy(resolver);
-	wait_until(threads_count() == 1);
+	wait_until(resolver_threads() == 0);
 	close(resolver_bell);
 	close(resolver_gate[0]);
 	cr_assert_not(signals_open, "a worker takes signals");

@@ -25,20 +25,20 @@ struct resolver *resolver_made(uint32_t threads_max);
 /* With the rig's, where the host says what happens: "hang", "many", "none", "foreign", "error N", "system N"
  * (the errno of EAI_SYSTEM); any other is 10.0.0.1. */
 struct resolver *resolver_made_fake(uint32_t threads_max);
-/* The same without the checks of a test, for a child. 0 or a negative errno. */
+/* The same without the checks of a test, for a child process. 0 or a negative errno. */
 int resolver_make_fake(uint32_t threads_max, struct resolver **ret_resolver);
 /* Lets all go that hang, and whatever would hang later. */
 void resolver_gate_open(void);
 /* Destroys it and sees its threads end, so that a leak would be seen, too. */
 void resolver_done(struct resolver *resolver);
 
-/* The next answer; a test that waits for one in vain fails. */
+/* The next answer; NULL when none comes for a long time. */
 struct resolver_answer *resolver_answer_wait(struct resolver *resolver);
-/* Its result, when it is this one's. */
+/* Its result, when it is this one's; else a number that no result is. */
 int resolver_result_wait(struct resolver *resolver, uint64_t id);
 
-/* Of this process. */
-unsigned threads_count(void);
+/* Those that came since the resolver was made. */
+unsigned resolver_threads(void);
 
 #define wait_until(condition)                                                \
 	do {                                                                 \

@@ -58,7 +58,7 @@ ENGINE_TEST(connect, reaches_a_tcp_listener)
 ENGINE_TEST(connect, reaches_a_unix_path)
 {
 	struct address address;
-	char directory[64];
+	char directory[RIG_DIRECTORY_SIZE];
 	char path[96];
 
 	rig_directory_make(directory);
@@ -103,7 +103,7 @@ ENGINE_TEST(connect, to_a_missing_path_says_so)
 ENGINE_TEST(connect, to_a_stale_path_is_refused)
 {
 	struct address address;
-	char directory[64];
+	char directory[RIG_DIRECTORY_SIZE];
 	char path[96];
 
 	rig_directory_make(directory);

@@ -168,7 +168,7 @@ ENGINE_TEST(foreign, wakes_for_each_kind_of_work)
 	int listener = rig_listen_full(&address, fillers);
 	int event_fd = rig->is->event_fd(rig->engine);
 	bool named = false;
-	char directory[64];
+	char directory[RIG_DIRECTORY_SIZE];
 
 	/* A deadline; */
 	rig_connect(rig, &connect, &address, second_ns / 20);

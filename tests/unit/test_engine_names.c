@@ -31,8 +31,8 @@ static void end_by_cancel(struct rig *rig, struct rig_operation *operation)
 ENGINE_TEST(watch, a5_tells_what_is_created_and_moved_there)
 {
 	struct rig_operation watch = {0};
-	char directory[64];
-	char elsewhere[64];
+	char directory[RIG_DIRECTORY_SIZE];
+	char elsewhere[RIG_DIRECTORY_SIZE];
 	char from[128];
 	char to[128];
 
@@ -59,7 +59,7 @@ ENGINE_TEST(watch, two_of_one_directory_are_both_told)
 {
 	struct rig_operation first = {0};
 	struct rig_operation second = {0};
-	char directory[64];
+	char directory[RIG_DIRECTORY_SIZE];
 
 	rig_directory_make(directory);
 	rig_watch(rig, &first, directory);
@@ -77,8 +77,8 @@ ENGINE_TEST(watch, two_of_one_directory_are_both_told)
 ENGINE_TEST(watch, many_names_are_all_told)
 {
 	struct rig_operation watch = {0};
-	char directory[64];
-	char name[16];
+	char directory[RIG_DIRECTORY_SIZE];
+	char name[24];
 
 	rig_directory_make(directory);
 	rig_watch(rig, &watch, directory);
@@ -99,7 +99,7 @@ ENGINE_TEST(watch, of_a_directory_that_goes_ends)
 {
 	struct rig_operation first = {0};
 	struct rig_operation second = {0};
-	char directory[64];
+	char directory[RIG_DIRECTORY_SIZE];
 
 	rig_directory_make(directory);
 	rig_watch(rig, &first, directory);
@@ -136,7 +136,7 @@ ENGINE_TEST(watch, handlers_may_end_watches)
 {
 	struct rig_operation first = {.then = cancel_other};
 	struct rig_operation second = {.then = cancel_other};
-	char directory[64];
+	char directory[RIG_DIRECTORY_SIZE];
 
 	rig_directory_make(directory);
 	first.user = &second;
@@ -161,7 +161,7 @@ static void cancel_itself(struct rig_operation *operation, const struct completi
 ENGINE_TEST(watch, a_handler_may_end_its_own)
 {
 	struct rig_operation watch = {.then = cancel_itself};
-	char directory[64];
+	char directory[RIG_DIRECTORY_SIZE];
 
 	rig_directory_make(directory);
 	rig_watch(rig, &watch, directory);
@@ -188,7 +188,7 @@ ENGINE_TEST(watch, without_memory_starts_nothing)
 ENGINE_TEST(watch, destroy_leaves_it_without_a_completion)
 {
 	struct rig_operation watch = {0};
-	char directory[64];
+	char directory[RIG_DIRECTORY_SIZE];
 
 	rig_directory_make(directory);
 	rig_watch(rig, &watch, directory);

@@ -174,7 +174,7 @@ Test(host, echoes_the_largest_frame_and_no_larger_one)
 		struct peer_call call = {1, ECHO, 1, args, LARGEST_ARGS, false, -1};
 		cr_assert_eq(peer_call(fd, &call), 0);
 		const char *reply = peer_receive(fd);
-		cr_assert_eq(strlen(reply), 2 * 131072);
+		cr_assert_eq(strlen(reply), 2 * (size_t)131072);
 		char kept = args[LARGEST_ARGS];
 		args[LARGEST_ARGS] = '\0';
 		cr_assert(strcmp(reply, peer_reply_hex(1, false, args)) == 0);
@@ -275,7 +275,7 @@ Test(host, files_take_reads_what_it_is_passed)
 	call.request_id = 2;
 	call.passed_fd = file_holding("", 100000);
 	cr_assert_eq(peer_call(fd, &call), 0);
-	cr_assert_eq(strlen(peer_receive(fd)), 2 * (4 + 2 + 4 + 4 + 4 + 65536));
+	cr_assert_eq(strlen(peer_receive(fd)), 2 * (size_t)(4 + 2 + 4 + 4 + 4 + 65536));
 	close(call.passed_fd);
 	call.request_id = 3;
 	call.passed_fd = -1;

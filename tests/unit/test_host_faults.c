@@ -14,7 +14,7 @@
 #include "../support/host.h"
 #include "../support/peer.h"
 
-enum { ECHO = 1, COUNTER = 2, SLOW = 4 };
+enum { ECHO = 1, COUNTER = 2, SLOW = 4, FLOOD_BYTES = 4 << 20, MUCH_BYTES = 64 << 20 };
 
 #define ECHO_BOUND_AFTER_ID                            \
 	"2225080110011a080801120445"                   \
@@ -159,8 +159,10 @@ Test(host_faults, stop_reading_after)
 	silence();
 	ssize_t sent = 0;
 	size_t total = 0;
-	for (; sent >= 0 && total<64 * 1024 * 1024; total += sent> 0 ? (size_t)sent : 0)
+	while (sent >= 0 && total < MUCH_BYTES) {
 		sent = send(fd, much, sizeof(much), MSG_DONTWAIT | MSG_NOSIGNAL);
+		total += sent > 0 ? (size_t)sent : 0;
+	}
 	cr_assert_eq(errno, EAGAIN);
 	silence();
 	ends_well("1 binds, 0 calls, 20 bytes received");
@@ -263,7 +265,7 @@ Test(host_faults, flood)
 	receives_reply(1, false, "before");
 	peer_bind(fd, 2, "Echo");
 	receives(ECHO_BOUND("02"));
-	for (unsigned frames = 0; received < 4 * 1024 * 1024; frames++) {
+	for (unsigned frames = 0; received < FLOOD_BYTES; frames++) {
 		char wanted[64];
 		const char *hex = peer_receive(fd);
 		snprintf(wanted, sizeof(wanted), "10%02x%02x8080808080808001", 0x80 | (frames & 0x7f),

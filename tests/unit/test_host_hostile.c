@@ -187,6 +187,8 @@ Test(host_hostile, a_client_that_takes_no_descriptors_is_closed)
 
 Test(host_hostile, random_bytes_and_broken_frames)
 {
+	static const uint8_t header[] = {0x40, 0, 0, 0};
+	static const uint8_t invoke[] = {0x10, 1, 0x2a, 0x3c, 8, 2, 0x10, 1};
 	unsigned seed = 1;
 	START(target);
 	int before = descriptors_open();
@@ -197,9 +199,9 @@ Test(host_hostile, random_bytes_and_broken_frames)
 			bytes[i] = (uint8_t)(rand_r(&seed) >> 8);
 		/* Two of three rounds have a legal header, so that the payload is looked at. */
 		if (round % 3 != 0)
-			memcpy(bytes, "\x40\x00\x00\x00", 4);
+			memcpy(bytes, header, sizeof(header));
 		if (round % 3 == 1)
-			memcpy(bytes + 4, "\x10\x01\x2a\x3c\x08\x02\x10\x01", 8);
+			memcpy(bytes + sizeof(header), invoke, sizeof(invoke));
 		peer_send(fd, bytes, sizeof(bytes) - (size_t)round);
 		close(fd);
 	}
@@ -294,8 +296,13 @@ Test(host_hostile, delays_of_all_clients_together_are_bounded)
 	START("--reorder", target);
 	for (int i = 0; i < CLIENTS; i++) {
 		fds[i] = connected();
+		/* The last client comes when the others are known to have theirs. */
+		for (int other = 0; i == CLIENTS - 1 && other < i; other++)
+			cr_assert_str_eq(peer_receive(fds[other]), peer_reply_hex(0, false, "fence"));
 		for (unsigned id = 1; id <= DELAYS; id++)
 			cr_assert_eq(peer_invoke(fds[i], id, SLOW, 1, "60000"), 0);
+		if (i < CLIENTS - 1)
+			peer_invoke(fds[i], 0, ECHO, 1, "fence");
 	}
 	/* The answer cannot be held back either, and comes at once. */
 	peer_invoke(fds[CLIENTS - 1], 0, SLOW, 3, "");

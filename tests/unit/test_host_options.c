@@ -281,7 +281,7 @@ Test(host_options, overlong_widens_lengths_above_127)
 	snprintf(wanted, sizeof(wanted), "%02x000000100232%02x818000080110001ac801", PAYLOAD,
 	    (INNER & 0x7f) | 0x80);
 	cr_assert_eq(strncmp(hex, wanted, strlen(wanted)), 0, "%.60s, not %s", hex, wanted);
-	cr_assert_eq(strlen(hex), 2 * (4 + PAYLOAD));
+	cr_assert_eq(strlen(hex), 2 * (size_t)(4 + PAYLOAD));
 	/* A reply that became one byte too long by it is rejected instead. */
 	static char largest[131072 - 18];
 	struct peer_call call = {3, ECHO, 2, largest, sizeof(largest), false, STDERR_FILENO};

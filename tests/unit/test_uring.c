@@ -1,143 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * What only the io_uring engine has: a ring that may be refused, made smaller, interrupted, overflowed, and
- * that belongs to one thread. The contract's own tests are test_engine_*.c.
- *
- * Refusals and interruptions are made by seccomp filters in this test's own process (no privilege needed).
+ * What only the io_uring engine has: a ring that may be interrupted, that belongs to one thread, whose
+ * completions may come late, and whose buffers may run out. How it is made is test_uring_setup.c, the
+ * contract's own tests are test_engine_*.c.
  */
 #include "../support/engine_rig.h"
 #include "../support/syscall_fault.h"
 #include <errno.h>
 #include <liburing.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REGISTER_PROBE = 8, REGISTER_PBUF_RING = 22, RECEIVERS = 8 };
+enum { RECEIVERS = 8 };
 
 static const struct rig_kind tiny = {.tiny = true};
-static const struct rig_kind ordinary = {.tiny = false};
 static const uint64_t second_ns = 1000000000;
 
 TestSuite(uring, .timeout = 60);
-
-/* An engine that cannot be made: what was said, and that nothing is left. */
-static int refused(const char **ret_missing)
-{
-	struct rig rig = {.kind = &tiny};
-	struct engine_options options;
-	struct engine *engine = NULL;
-	unsigned before = rig_descriptors();
-	int r;
-
-	test_memory_init(&rig.memory);
-	options = rig_options(&rig);
-	r = uring_create(&options, &engine, ret_missing);
-	cr_assert_null(engine);
-	cr_assert_eq(rig.memory.live, 0);
-	cr_assert_eq(rig_descriptors(), before);
-	return r;
-}
-
-static void expect_refusal(int syscall_number, int first_argument, int error, int result, const char *what)
-{
-	const char *missing = NULL;
-
-	syscall_fault_always(syscall_number, first_argument, error);
-	cr_assert_eq(refused(&missing), result);
-	if (what)
-		cr_assert_not_null(strstr(missing ? missing : "", what), "%s", missing ? missing : "nothing");
-	else
-		cr_assert_null(missing);
-}
-
-Test(uring, forbidden_is_what_the_kernel_said)
-{
-	expect_refusal(SYS_io_uring_setup, SYSCALL_FAULT_ANY, EPERM, -EPERM, NULL);
-}
-
-Test(uring, absent_is_what_the_kernel_said)
-{
-	expect_refusal(SYS_io_uring_setup, SYSCALL_FAULT_ANY, ENOSYS, -ENOSYS, NULL);
-}
-
-Test(uring, an_old_kernel_is_told_by_the_flags_it_lacks)
-{
-	expect_refusal(SYS_io_uring_setup, SYSCALL_FAULT_ANY, EINVAL, -EOPNOTSUPP, "DEFER_TASKRUN");
-}
-
-Test(uring, without_a_probe_it_is_not_used)
-{
-	expect_refusal(SYS_io_uring_register, REGISTER_PROBE, EINVAL, -EOPNOTSUPP, "PROBE");
-}
-
-Test(uring, without_buffer_rings_it_is_not_used)
-{
-	expect_refusal(SYS_io_uring_register, REGISTER_PBUF_RING, EINVAL, -EOPNOTSUPP, "PBUF_RING");
-}
-
-Test(uring, without_descriptors_it_is_not_made)
-{
-	struct rlimit limit;
-	struct rlimit none;
-	struct rig rig = {.kind = &tiny};
-	struct engine_options options;
-	struct engine *engine = NULL;
-	const char *missing = NULL;
-
-	test_memory_init(&rig.memory);
-	options = rig_options(&rig);
-	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	/* None for the wake descriptor, then one for it and none for the ring. */
-	for (rlim_t left = 0; left < 2; left++) {
-		int lowest = dup(STDERR_FILENO);
-		int r;
-
-		close(lowest);
-		none = (struct rlimit){(rlim_t)lowest + left, limit.rlim_max};
-		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-		r = uring_create(&options, &engine, &missing);
-		cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-		cr_assert_eq(r, -EMFILE, "%s", strerror(-r));
-		cr_assert_eq(rig.memory.live, 0);
-	}
-}
-
-Test(uring, buffers_beyond_the_address_space_are_refused)
-{
-	struct rig rig = {.kind = &tiny};
-	struct engine_options options;
-	struct engine *engine = NULL;
-	const char *missing = NULL;
-	struct rlimit limit;
-
-	test_memory_init(&rig.memory);
-	options = rig_options(&rig);
-	options.receive_buffers = 32768;
-	options.receive_buffer_size = 1 << 20;
-	cr_assert_eq(getrlimit(RLIMIT_AS, &limit), 0);
-	limit.rlim_cur = 1 << 30;
-	cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
-	cr_assert_eq(uring_create(&options, &engine, &missing), -ENOMEM);
-	cr_assert_eq(rig.memory.live, 0);
-}
-
-/* Locked memory is counted for users without CAP_IPC_LOCK only. */
-static void become_nobody_with_memlock(rlim_t bytes)
-{
-	struct rlimit limit = {bytes, bytes};
-
-	cr_assert_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
-	if (geteuid() == 0)
-		cr_assert_eq(setresuid(65534, 65534, 65534), 0);
-}
 
 static void connect_once(struct rig *rig)
 {
@@ -146,31 +30,6 @@ static void connect_once(struct rig *rig)
 
 	rig->is->close(rig->engine, rig_connected(rig, &address));
 	close(listener);
-}
-
-Test(uring, little_locked_memory_makes_smaller_rings)
-{
-	struct rig rig;
-	size_t ordinary_size;
-
-	rig_open(&rig, &ordinary);
-	ordinary_size = rig.is->memory(rig.engine);
-	rig_close(&rig);
-	/* As a user of one's own, so that what others have locked does not count. */
-	become_nobody_with_memlock(32 * 1024);
-	rig_open(&rig, &ordinary);
-	cr_assert_lt(rig.is->memory(rig.engine), ordinary_size);
-	connect_once(&rig);
-	rig_close(&rig);
-}
-
-Test(uring, no_locked_memory_makes_none)
-{
-	const char *missing = NULL;
-
-	become_nobody_with_memlock(0);
-	cr_assert_eq(refused(&missing), -ENOMEM);
-	cr_assert_null(missing);
 }
 
 static void *wait_elsewhere(void *user)

@@ -83,7 +83,8 @@ static int start(struct bare_uring *bare, const struct endpoint *endpoint, uint3
 	return 0;
 }
 
-static int finish(const struct bare_uring *bare, const struct endpoint *endpoint, const struct io_uring_cqe *cqe)
+static int finish(
+    const struct bare_uring *bare, const struct endpoint *endpoint, const struct io_uring_cqe *cqe)
 {
 	union socket_address peer;
 	socklen_t size = sizeof(peer);

@@ -138,17 +138,20 @@ static int run_passes(struct measurement *measurement)
 	return result;
 }
 
-static bool contest_add(
-    struct results *results, const struct options *options, const struct endpoint *endpoint, uint32_t depth)
+/* A slice never exceeds the backlog, so that it cannot overflow even if the server sleeps all the while. */
+static uint32_t connects_of(const struct options *options, const struct server *server, uint32_t depth)
+{
+	uint32_t least = SLICE_DEPTHS * depth;
+	uint32_t connects = options->slice > least ? options->slice : least;
+
+	return connects < server->backlog ? connects : server->backlog;
+}
+
+static bool contest_add(struct results *results, const struct options *options, const struct slice *slice)
 {
 	struct contest *contest = &results->contests[results->contests_count++];
-	uint32_t least = SLICE_DEPTHS * depth;
 
-	contest->slice = (struct slice){
-	    .endpoint = endpoint,
-	    .depth = depth,
-	    .connects = options->slice > least ? options->slice : least,
-	};
+	contest->slice = *slice;
 	for (int key = 0; key < VARIANTS; key++) {
 		contest->samples[key].wall = calloc(options->passes, sizeof(double));
 		contest->samples[key].cpu = calloc(options->passes, sizeof(double));
@@ -158,12 +161,16 @@ static bool contest_add(
 	return true;
 }
 
-static bool contests_add(
-    struct results *results, const struct options *options, const struct endpoint *endpoint)
+static bool contests_add(struct results *results, const struct options *options, const struct server *server,
+    const struct endpoint *endpoint)
 {
-	for (uint32_t i = 0; i < options->depths_count; i++)
-		if (!contest_add(results, options, endpoint, options->depths[i]))
+	for (uint32_t i = 0; i < options->depths_count; i++) {
+		struct slice slice = {endpoint, options->depths[i], 0};
+
+		slice.connects = connects_of(options, server, slice.depth);
+		if (!contest_add(results, options, &slice))
 			return false;
+	}
 	return true;
 }
 
@@ -196,8 +203,8 @@ int connect_measure(const struct options *options, struct server *server, struct
 	struct measurement measurement = {.options = options, .server = server, .results = results};
 	int result;
 
-	if ((options->tcp && !contests_add(results, options, &server->tcp)) ||
-	    (options->local && !contests_add(results, options, &server->local))) {
+	if ((options->tcp && !contests_add(results, options, server, &server->tcp)) ||
+	    (options->local && !contests_add(results, options, server, &server->local))) {
 		fprintf(stderr, "hawser-bench: out of memory\n");
 		return -ENOMEM;
 	}

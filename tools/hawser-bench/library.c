@@ -38,8 +38,7 @@ static void warned(enum hawser_log_level level, const hawser_client *client, con
 static int open_loop(enum hawser_engine_choice engine, void **ret_state)
 {
 	struct library *library = calloc(1, sizeof(*library));
-	HAWSER_OPTIONS(
-	    hawser_loop_options, options, .engine = engine, .log = warned, .log_user = library);
+	HAWSER_OPTIONS(hawser_loop_options, options, .engine = engine, .log = warned, .log_user = library);
 	int result;
 
 	if (!library)

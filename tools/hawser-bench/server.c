@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,8 +70,7 @@ static int tcp_listen(struct endpoint *tcp, struct listener *listeners, uint32_t
 	socklen_t size = sizeof(struct sockaddr_in);
 	in_port_t port = 0;
 
-	*tcp = (struct endpoint){
-	    .name = "tcp", .family = AF_INET, .size = size, .count = ENDPOINT_ADDRESSES};
+	*tcp = (struct endpoint){.name = "tcp", .family = AF_INET, .size = size, .count = ENDPOINT_ADDRESSES};
 	for (uint32_t i = 0; i < ENDPOINT_ADDRESSES; i++) {
 		int fd;
 
@@ -125,8 +125,7 @@ static int listen_all(struct server *server, struct listener *listeners)
 
 static int watch(int epoll_fd, int fd, enum role role)
 {
-	struct epoll_event event = {
-	    .events = EPOLLIN, .data.u64 = (uint64_t)role << 32 | (uint32_t)fd};
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)role << 32 | (uint32_t)fd};
 
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
@@ -214,8 +213,8 @@ int server_start(struct server *server, int client_cpu, int server_cpu)
 	memset(server, 0, sizeof(*server));
 	for (int i = 0; i < LISTENERS; i++)
 		listeners[i].fd = -1;
-	server->accepted = mmap(NULL, sizeof(*server->accepted), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	server->accepted =
+	    mmap(NULL, sizeof(*server->accepted), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (server->accepted == MAP_FAILED)
 		return -errno;
 	server->backlog = backlog_allowed();

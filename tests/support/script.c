@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * See script.h.
+ */
+#include "script.h"
+#include "sockets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void script_open(struct script *script, struct bed *bed)
+{
+	script->listener = sockets_listen_path(bed->target, 8);
+	script->fd = -1;
+}
+
+void script_accept(struct script *script, struct bed *bed)
+{
+	for (int i = 0; i < 500 && script->fd < 0; i++) {
+		cr_assert_eq(hawser_loop_run_once(bed->loop, 10), 0);
+		script->fd = accept4(script->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	}
+	cr_assert_geq(script->fd, 0, "nobody connected; told was:\n%s", bed->log);
+}
+
+void script_send_bytes(struct script *script, const void *bytes, size_t size)
+{
+	cr_assert_eq(send(script->fd, bytes, size, MSG_NOSIGNAL), (ssize_t)size);
+}
+
+void script_send(struct script *script, const char *hex)
+{
+	unsigned char bytes[4096];
+	size_t size = 0;
+
+	for (; hex[0] && hex[1]; hex += 2) {
+		unsigned byte;
+
+		cr_assert_eq(sscanf(hex, "%2x", &byte), 1);
+		bytes[size++] = (unsigned char)byte;
+	}
+	script_send_bytes(script, bytes, size);
+}
+
+void script_swallow(struct script *script, struct bed *bed, size_t size)
+{
+	char bytes[65536];
+
+	for (int i = 0; i < 2000 && size > 0; i++) {
+		ssize_t got =
+		    recv(script->fd, bytes, size < sizeof(bytes) ? size : sizeof(bytes), MSG_DONTWAIT);
+
+		if (got > 0)
+			size -= (size_t)got;
+		else
+			cr_assert(got < 0 && errno == EAGAIN, "the client has gone");
+		cr_assert_eq(hawser_loop_run_once(bed->loop, got > 0 ? 0 : 5), 0);
+	}
+	cr_assert_eq(size, 0, "%zu bytes did not come", size);
+}
+
+void script_hang_up(struct script *script)
+{
+	close(script->fd);
+	script->fd = -1;
+}
+
+void script_close(struct script *script)
+{
+	if (script->fd >= 0)
+		close(script->fd);
+	close(script->listener);
+}
+
+hawser_binding *script_bound(
+    struct script *script, struct bed *bed, const struct hawser_client_options *options)
+{
+	hawser_binding *binding;
+
+	script_open(script, bed);
+	binding = bed_bind(bed, bed_client(bed, options), "Greeter");
+	script_accept(script, bed);
+	script_swallow(script, bed, 17);
+	script_send(script, SCRIPT_BIND_REPLY);
+	bed_wait(bed, "Greeter bound");
+	return binding;
+}

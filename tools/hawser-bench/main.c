@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hawser-bench: what the library costs. Traffic stays on loopback and unix sockets; the run ends by itself.
+ *
+ * Exit status: 0; 1 if something failed, or with --gate a bar was missed; 2 if the command line is wrong.
+ */
+#include "options.h"
+#include "report.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, GRACE_S = 60 };
+
+/* The soft limit of descriptors is often 1024. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The first and the last CPU that this process may use; -1 when that cannot be known. */
+static void choose_cpus(struct results *results)
+{
+	cpu_set_t set;
+
+	results->client_cpu = results->server_cpu = -1;
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET((size_t)cpu, &set))
+			continue;
+		if (results->client_cpu < 0)
+			results->client_cpu = cpu;
+		results->server_cpu = cpu;
+	}
+}
+
+static void took_too_long(int signal_number)
+{
+	static const char text[] = "hawser-bench: a connect never came back\n";
+
+	(void)signal_number;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(EXIT_FAILURE);
+	_exit(EXIT_FAILURE);
+}
+
+static int measure_memory(const struct options *options, const struct server *server, struct results *results)
+{
+	for (int engine = 0; engine < ENGINE_KINDS; engine++) {
+		int result = idle_measure(
+		    (enum engine_kind)engine, &server->held, options->clients, &results->memory[engine]);
+
+		if (result == 0)
+			continue;
+		fprintf(stderr, "hawser-bench: %u idle clients: %s\n", options->clients, strerror(-result));
+		return result;
+	}
+	return 0;
+}
+
+static int measure(const struct options *options, struct results *results)
+{
+	struct server server;
+	int result;
+
+	choose_cpus(results);
+	if (getloadavg(&results->load, 1) != 1)
+		results->load = 0;
+	raise_descriptors();
+	result = server_start(&server, results->client_cpu, results->server_cpu);
+	if (result < 0) {
+		fprintf(stderr, "hawser-bench: no server: %s\n", strerror(-result));
+		return result;
+	}
+	signal(SIGALRM, took_too_long);
+	alarm(options->seconds_max + GRACE_S);
+	result = connect_measure(options, &server, results);
+	if (result == 0)
+		result = measure_memory(options, &server, results);
+	server_stop(&server);
+	return result;
+}
+
+static int connect_main(int count, char **arguments)
+{
+	static struct results results;
+	struct options options;
+	int status = EXIT_SUCCESS;
+
+	switch (options_parse(count, arguments, &options)) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_HELP_SHOWN:
+		return EXIT_SUCCESS;
+	case OPTIONS_WRONG:
+		return EXIT_USAGE;
+	}
+	if (measure(&options, &results) < 0)
+		status = EXIT_FAILURE;
+	else if (options.json)
+		report_json(&options, &results);
+	else
+		report_text(&options, &results);
+	if (status == EXIT_SUCCESS && options.gate && !bars_are_held(&results))
+		status = EXIT_FAILURE;
+	results_free(&results);
+	return status;
+}
+
+static void usage_print(FILE *file)
+{
+	fprintf(file, "Usage: hawser-bench connect [OPTION]...\n"
+		      "  connect   hawser's connects next to bare loops, and the memory of an idle client\n"
+		      "hawser-bench connect --help lists the options.\n");
+}
+
+int main(int count, char **arguments)
+{
+	if (count > 1 && strcmp(arguments[1], "connect") == 0)
+		return connect_main(count - 1, arguments + 1);
+	if (count > 1 && strcmp(arguments[1], "--help") == 0) {
+		usage_print(stdout);
+		return EXIT_SUCCESS;
+	}
+	usage_print(stderr);
+	return EXIT_USAGE;
+}
