@@ -46,6 +46,7 @@ struct note {
 	uint32_t round;
 	uint32_t attempt;
 	const char *why;
+	uint64_t retry_at_ns; /* of a wait */
 	struct failure failure;
 };
 

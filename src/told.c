@@ -137,8 +137,11 @@ static void tell(struct task *task)
 	    .address = "",
 	};
 	struct failure failure = note->failure;
+	uint64_t now_ns = hawser_loop_now_ns(loop);
 	struct hawser_error error;
 
+	if (change.to == HAWSER_WAITING && note->retry_at_ns > now_ns)
+		change.next_retry_ns = note->retry_at_ns - now_ns;
 	note_free(note);
 	if (!client->held || !client->on_change)
 		return;
@@ -146,12 +149,11 @@ static void tell(struct task *task)
 		error_fill(&error, loop, client, &failure, client->connection.round_began_ns);
 		error.round = change.round;
 		error.attempt = change.attempt;
+		error.next_retry_ns = change.next_retry_ns;
 		change.error = &error;
 	}
 	if (client->address.size)
 		change.address = address_format(&client->address, loop->address, sizeof(loop->address));
-	if (change.to == HAWSER_WAITING && client->timer.deadline_ns > loop->now_ns)
-		change.next_retry_ns = client->timer.deadline_ns - loop->now_ns;
 	client->on_change(client, &change, client->user);
 }
 
@@ -214,6 +216,7 @@ void tell_change_settled(hawser_client *client)
 		return;
 	client->last_note->round = client->connection.round;
 	client->last_note->attempt = client->connection.attempt;
+	client->last_note->retry_at_ns = client->connection.next_round_at_ns;
 }
 
 static void remember_address(struct past_attempt *past, const struct address *address)

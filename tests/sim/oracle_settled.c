@@ -216,6 +216,8 @@ static void check_healed_client(struct sim_client *client)
 		    hawser_state_name(hawser_client_state(client->handle)), hawser_state_name(client->told));
 	if (client->told != HAWSER_READY)
 		return;
+	if (client->options.half_close && connection && connection->end_arrived)
+		return; /* the host has said its last word, and the user wanted to stay */
 	hawser_client_status(client->handle, &status);
 	if (status.unsent_bytes)
 		violated(world, "client %u keeps %u bytes that nobody stops it from sending", client->index,

@@ -36,9 +36,10 @@ static void taken_bind(struct world *world, struct sim_connection *connection, c
 	if (frame->service.size == 5 && memcmp(frame->service.data, "setup", 5) == 0)
 		return;
 	binding = binding_of(world, connection->client, frame->service);
-	if (!binding)
-		return; /* released while its request was on the way */
-	if (!binding->on_wire && !binding->duplicate) {
+	/* Released while its request was on the way; or it may be the request of an earlier one of that name. */
+	if (!binding || binding->service < SERVICES_UNIQUE_FROM)
+		return;
+	if (!binding->on_wire) {
 		if (connection->session.newest_bind > binding->index + 1 &&
 		    binding->failures_before == world->memory.failures)
 			violated(world, "binding %u is asked for after a later one", binding->index);

@@ -15,6 +15,7 @@ enum {
 	CALLS_MAX = 192,
 	TIMERS_MAX = 16,
 	POSTS_MAX = 48,
+	SERVICES_UNIQUE_FROM = 100, /* numbers of names that one binding alone asks for; below they collide */
 	SETUP_SIZE = 40,
 	ADDRESSES_SEEN_MAX = ADDRESSES_MAX,
 };
@@ -61,7 +62,7 @@ struct sim_client {
 	enum hawser_state told;
 	uint64_t told_at_ns;
 	uint64_t next_retry_ns;
-	bool hastened;           /* something but the backoff may end the wait */
+	uint64_t hastened_at_ns; /* the user asked not to wait for the backoff */
 	uint64_t closing_at_ns;  /* the user asked for the end; 0: it did not */
 	uint64_t unready_at_ns;  /* since when there is no ready connection */
 	uint32_t failures_least; /* of the backoff, if it was reset whenever that may have been */

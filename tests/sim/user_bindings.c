@@ -86,7 +86,7 @@ static void draw_binding(struct world *world, struct sim_binding *binding, const
 	binding->world = world;
 	binding->index = world->user.bindings_count;
 	binding->client = client->index;
-	binding->service = chance(world, 60) ? 100 + binding->index : (uint32_t)draw_below(world, 5);
+	binding->service = chance(world, 60) ? SERVICES_UNIQUE_FROM + binding->index : (uint32_t)draw_below(world, 5);
 	binding->one_shot = chance(world, 20);
 	binding->fail_fast = chance(world, 15);
 	binding->retry_refused = chance(world, 40);

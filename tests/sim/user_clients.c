@@ -96,7 +96,7 @@ void client_connect(struct sim_client *client)
 {
 	struct world *world = client->world;
 
-	client->hastened = true;
+	client->hastened_at_ns = world->now;
 	if (client->told == HAWSER_IDLE)
 		client->told_at_ns = world->now;
 	api_enter(world);
@@ -117,7 +117,7 @@ void user_client_retry_now(struct world *world)
 
 	if (!client)
 		return;
-	client->hastened = true;
+	client->hastened_at_ns = world->now;
 	api_enter(world);
 	api_leave(world, API_client_retry_now, client->index, hawser_client_retry_now(client->handle));
 }

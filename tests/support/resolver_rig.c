@@ -146,7 +146,7 @@ static int lookup_fake(
 
 struct resolver *resolver_made(uint32_t threads_max)
 {
-	struct resolver *resolver;
+	struct resolver *resolver = NULL;
 
 	threads_before = threads_count();
 	resolver_bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -166,7 +166,7 @@ int resolver_make_fake(uint32_t threads_max, struct resolver **ret_resolver)
 
 struct resolver *resolver_made_fake(uint32_t threads_max)
 {
-	struct resolver *resolver;
+	struct resolver *resolver = NULL;
 
 	cr_assert_eq(resolver_make_fake(threads_max, &resolver), 0);
 	return resolver;

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ASKERS = 3, RESOLVERS = 12, LOOKUPS = 150, PATIENCE_MS = 60000 };
+enum { ASKERS = 3, RESOLVERS = 24, LOOKUPS = 150, PATIENCE_MS = 60000 };
 
 static atomic_int lookups; /* running now, of all resolvers */
 
@@ -48,11 +48,20 @@ static int lookup(const char *host, const char *port, const struct addrinfo *hin
 	return code;
 }
 
+/* Outlives its resolver, to see who rings too late. */
+struct bell {
+	int fd;
+	bool gone; /* plain: whoever rings after the destruction, or without an order to it, is a race */
+};
+
 static void ring(void *user)
 {
+	const struct bell *bell = user;
 	const uint64_t one = 1;
 
-	EXPECT(write(*(int *)user, &one, sizeof one) == sizeof one);
+	pause_us(50); /* so that a destruction may come in between */
+	EXPECT(!bell->gone);
+	EXPECT(write(bell->fd, &one, sizeof one) == sizeof one);
 }
 
 enum fate { ASKED, ABANDONED, ANSWERED };
@@ -102,31 +111,34 @@ static void answers_wait(struct resolver *resolver, int bell)
 
 static void *asker_main(void *user)
 {
-	(void)user;
+	struct bell *bells = user;
+
 	for (int i = 0; i < RESOLVERS; i++) {
-		int bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		struct bell *bell = &bells[i];
 		struct resolver *resolver;
 
-		EXPECT(bell >= 0 && resolver_create(4, ring, &bell, &resolver) == 0);
-		answers_wait(resolver, bell);
+		bell->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		EXPECT(bell->fd >= 0 && resolver_create(4, ring, bell, &resolver) == 0);
+		answers_wait(resolver, bell->fd);
+		/* It goes while lookups wait, hang, and answer. */
 		for (uint64_t id = 0; id < 6; id++)
-			EXPECT(resolver_ask(resolver, id, "slow", 1) == 0);
-		if (i % 2)
-			pause_us(500);
+			EXPECT(resolver_ask(resolver, id, id % 2 ? "slow" : "host", 100) == 0);
+		pause_us(i * 20);
 		resolver_destroy(resolver);
-		/* Whoever rings now rings a descriptor that is not there, and is found. */
-		close(bell);
+		bell->gone = true;
+		close(bell->fd);
 	}
 	return NULL;
 }
 
 int main(void)
 {
+	static struct bell bells[ASKERS][RESOLVERS];
 	pthread_t askers[ASKERS];
 
 	resolver_lookup = lookup;
 	for (int i = 0; i < ASKERS; i++)
-		EXPECT(pthread_create(&askers[i], NULL, asker_main, NULL) == 0);
+		EXPECT(pthread_create(&askers[i], NULL, asker_main, bells[i]) == 0);
 	for (int i = 0; i < ASKERS; i++)
 		EXPECT(pthread_join(askers[i], NULL) == 0);
 	for (int ms = 0; atomic_load(&lookups) > 0; ms++) {

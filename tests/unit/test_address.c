@@ -99,7 +99,7 @@ Test(address, the_longest_text_fits)
 	memset(address.un.sun_path, 'p', sizeof address.un.sun_path); /* no NUL at all */
 	cr_assert_eq(strlen(address_format(&address, text, sizeof text)), sizeof address.un.sun_path);
 	memset(address.un.sun_path, '\n', sizeof address.un.sun_path);
-	cr_assert_eq(strlen(address_format(&address, text, sizeof text)), (ADDRESS_TEXT_MAX - 1) / 4 * 4);
+	cr_assert_eq(strlen(address_format(&address, text, sizeof text)), 124);
 	cr_assert_eq(strlen(address_format(&(struct address){.size = sizeof address.in6,
 					       .in6 = {.sin6_family = AF_INET6,
 						   .sin6_port = 0xffff,
@@ -134,12 +134,12 @@ Test(address, what_is_not_numeric_is_refused)
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		struct address address;
-		struct address before;
+		unsigned char *bytes = (unsigned char *)&address;
 
-		memset(&address, 0x5a, sizeof address);
-		memcpy(&before, &address, sizeof address);
+		memset(bytes, 0x5a, sizeof address);
 		cr_assert_eq(address_parse_numeric(texts[i], 80, &address), -EINVAL, "%s", texts[i]);
-		cr_assert_eq(memcmp(&address, &before, sizeof address), 0);
+		for (size_t k = 0; k < sizeof address; k++)
+			cr_assert_eq(bytes[k], 0x5a);
 	}
 }
 

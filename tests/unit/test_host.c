@@ -187,6 +187,50 @@ Test(host, echoes_the_largest_frame_and_no_larger_one)
 	}
 }
 
+Test(host, b2_each_service_has_one_id_counted_from_1)
+{
+	static const char *const services[] = {"Echo", "Counter", "Files", "Slow"};
+	int fd = connected(0);
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < 4; i++) {
+			char wanted[32];
+			snprintf(wanted, sizeof(wanted), "080110%02x1a", i + 1);
+			peer_bind(fd, 1, services[i]);
+			const char *reply = peer_receive(fd); /* header, id and nested length before it */
+			cr_assert_eq(
+			    strncmp(reply + 2 * (size_t)(4 + 2 + 2), wanted, strlen(wanted)), 0, "%s", reply);
+		}
+	close(fd);
+}
+
+Test(host, b3_a_method_out_of_range_fails)
+{
+	static const unsigned past_the_end[] = {4, 2, 3, 4};
+	int fd = connected(0);
+	for (unsigned service = 1; service <= 4; service++) {
+		peer_invoke(fd, 1, service, 0, "");
+		cr_assert_str_eq(peer_receive(fd), "06000000100132020800");
+		peer_invoke(fd, 2, service, past_the_end[service - 1], "");
+		cr_assert_str_eq(peer_receive(fd), "06000000100232020800");
+		peer_invoke(fd, 3, service, UINT32_MAX, "");
+		cr_assert_str_eq(peer_receive(fd), "06000000100332020800");
+	}
+	close(fd);
+}
+
+Test(host, b9_an_identity_is_taken_in_silence_as_often_as_it_comes)
+{
+	for (size_t listener = 0; listener < 2; listener++) {
+		int fd = connected(listener);
+		for (int i = 0; i < 3; i++)
+			cr_assert_eq(
+			    peer_send_hex(fd, "160000001020421208d209102a1a0468696e7422056d6e616d65"), 0);
+		peer_invoke(fd, 9, ECHO, 1, "fence");
+		reply_is(fd, 9, false, "fence");
+		close(fd);
+	}
+}
+
 /* ---- services ---- */
 
 Test(host, echo_and_sink)
@@ -309,7 +353,7 @@ Test(host, echo_fds_returns_the_descriptor_with_its_frame)
 	close(fd);
 }
 
-Test(host, slow_answers_later_never_or_with_a_failure)
+Test(host, b5_b6_slow_answers_later_never_or_with_a_failure)
 {
 	int fd = connected(0);
 	peer_invoke(fd, 1, SLOW, 1, "60");

@@ -93,7 +93,7 @@ static void echoes_send(unsigned first, unsigned last)
 	peer_send_hex(fd, hex);
 }
 
-Test(host_faults, refuse)
+Test(host_faults, b1_refuse_until_it_is_offered)
 {
 	START("--refuse", "Counter", "--refuse", "Slow");
 	peer_bind(fd, 1, "Counter");
@@ -105,6 +105,11 @@ Test(host_faults, refuse)
 	peer_bind(fd, 4, "Echo");
 	receives(ECHO_BOUND("04"));
 	ends_well("3 binds, 1 calls");
+	START("--quiet", "--print-ready");
+	peer_bind(fd, 5, "Counter");
+	receives("1300000010"
+		 "05220f080110021a0908011205436f756e74");
+	close(fd);
 }
 
 Test(host_faults, never_answer)
@@ -278,19 +283,6 @@ Test(host_faults, flood)
 	peer_invoke(fd, 4, ECHO, 1, "after");
 	receives_reply(4, false, "after");
 	ends_well("2 binds, 2 calls");
-}
-
-Test(host_faults, a_flood_nobody_reads_stops_nobody_else)
-{
-	START("--flood", "65536");
-	peer_bind(fd, 1, "Echo");
-	receives(ECHO_BOUND("01"));
-	int flooded = fd;
-	fd = connected(target);
-	peer_invoke(fd, 1, ECHO, 1, "other");
-	receives_reply(1, false, "other");
-	close(flooded);
-	ends_well("1 binds, 1 calls");
 }
 
 Test(host_faults, close_after_calls)

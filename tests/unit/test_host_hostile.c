@@ -122,6 +122,36 @@ Test(host_hostile, a_stream_nobody_reads_waits_and_goes_on)
 	still_serves();
 }
 
+Test(host_hostile, a_flood_nobody_reads_stops_nobody_else)
+{
+	START("--flood", "65536", target);
+	int fd = connected();
+	peer_bind(fd, 1, "Counter");
+	cr_assert_str_eq(peer_receive(fd), "130000001001220f080110021a0908011205436f756e74");
+	for (int i = 0; i < 10; i++)
+		still_serves();
+	cr_assert_lt(memory_kib(), MEMORY_KIB_MAX);
+	close(fd);
+	still_serves();
+}
+
+Test(host_hostile, b4_b7_what_a_gone_client_asked_for_goes_with_it)
+{
+	START("--reorder", target);
+	int before = descriptors_open();
+	for (int round = 0; round < 200; round++) {
+		int fd = connected();
+		peer_invoke(fd, 1, SLOW, 1, "1");
+		peer_invoke(fd, 2, SLOW, 1, "60000");
+		peer_invoke(fd, 3, SLOW, 2, "");
+		peer_invoke(fd, 4, COUNTER, 1, "1000000000");
+		peer_invoke(fd, 5, FILES, 1, "held back");
+		close(fd);
+	}
+	descriptors_return_to(before);
+	still_serves();
+}
+
 Test(host_hostile, too_many_streams_are_rejected)
 {
 	START(target);
