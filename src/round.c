@@ -45,6 +45,17 @@ static void leave(hawser_client *client, const struct failure *failure)
 	client->addresses_next = 0;
 }
 
+/* The time without a ready connection: from the first round, or from a loss. */
+static void overall_begins(hawser_client *client)
+{
+	struct connection *connection = &client->connection;
+
+	if (connection->overall_at_ns != ENGINE_NEVER || client->overall_deadline_ms == HAWSER_NONE)
+		return;
+	connection->overall_at_ns = loop_after_ms(client->loop, client->overall_deadline_ms);
+	timers_arm(&client->loop->timers, &client->overall_timer, connection->overall_at_ns);
+}
+
 static void begin_round(struct connection *connection)
 {
 	hawser_client *client = client_of(connection);
@@ -56,10 +67,7 @@ static void begin_round(struct connection *connection)
 	client->round_open = true;
 	client->resolve_us = 0;
 	client->path_hit = false;
-	if (connection->overall_at_ns == ENGINE_NEVER && client->overall_deadline_ms != HAWSER_NONE) {
-		connection->overall_at_ns = loop_after_ms(client->loop, client->overall_deadline_ms);
-		timers_arm(&client->loop->timers, &client->overall_timer, connection->overall_at_ns);
-	}
+	overall_begins(client);
 	if (client->target.kind == TARGET_NAME)
 		lookup_start(client);
 	else
@@ -151,6 +159,7 @@ static void back_off(struct connection *connection)
 	struct list *next;
 
 	leave(client, &client->failure);
+	overall_begins(client);
 	for (struct list *link = client->bindings.next; link != &client->bindings; link = next) {
 		next = link->next;
 		binding_round_failed(container_of(link, struct hawser_binding, link), &client->failure);

@@ -20,7 +20,7 @@ enum hawser_binding_event {
 };
 
 /* error is NULL for BOUND. After an end the handle answers -ESTALE and waits to be freed. A one-shot binding
- * whose connection goes is told FAILED (cause lost), not LOST. */
+ * that was bound is told LOST and then FAILED when its connection goes. */
 typedef void (*hawser_on_binding)(
     hawser_binding *binding, enum hawser_binding_event event, const struct hawser_error *error, void *user);
 

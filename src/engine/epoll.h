@@ -93,7 +93,6 @@ struct epoll_engine {
 	struct lookups lookups;
 	uint8_t *buffer;
 	uint32_t buffer_size;
-	uint64_t stale;
 };
 
 #define NS_PER_S UINT64_C(1000000000)

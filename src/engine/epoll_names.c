@@ -77,14 +77,10 @@ void epoll_answers_collect(struct epoll_engine *epoll)
 	struct resolver_answer *answer;
 
 	while (epoll->lookups.resolver && (answer = resolver_take(epoll->lookups.resolver))) {
+		/* It is there: a lookup that is cancelled is abandoned, and has no answer. */
 		struct operation *operation = slots_get(&epoll->operations, answer->id);
 
-		if (operation) {
-			operation->answer = answer;
-			epoll_decide(epoll, operation, answer->result);
-		} else {
-			epoll->stale++;
-			resolver_answer_free(answer);
-		}
+		operation->answer = answer;
+		epoll_decide(epoll, operation, answer->result);
 	}
 }

@@ -13,7 +13,7 @@
 #include "descriptors.h"
 
 enum {
-	OUTPUT_PRODUCE_BYTES_MAX = 1024 * 1024,  /* streams and floods pause above this */
+	OUTPUT_PRODUCE_BYTES_MAX = 64 * 1024,    /* streams and floods pause above this: one turn's worth */
 	OUTPUT_PRODUCE_BYTES_SCARCE = 16 * 1024, /* the same, when all connections together hold much */
 	OUTPUT_BYTES_MAX = 4 * 1024 * 1024,      /* answers above this end the connection */
 	OUTPUT_PASSINGS_MAX = 64,                /* unsent frames with descriptors */
