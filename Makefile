@@ -1,5 +1,5 @@
 # hawser: `make help` lists the targets. Products go to build/; `make VARIANT=asan tests` builds beside them, in build/asan/.
-# Variants: release (the default), test (gcc, asserts on), clang, asan (ASan + UBSan), tsan, cover.
+# Variants: release (the default), test (gcc, asserts on), clang, asan (ASan + UBSan), tsan, fuzz, cover.
 
 VERSION   := 0.1.0
 SOVERSION := 0
@@ -11,18 +11,20 @@ BUILD      ?= build
 VARIANT    ?= release
 JOBS       ?= $(shell nproc)
 SEEDS      ?= 100000
+SECONDS    ?= 60
 
 O := $(BUILD)$(patsubst %,/%,$(filter-out release,$(VARIANT)))
 MAKEFLAGS += --no-print-directory
 
 # ---- flags ----
 ifeq ($(origin CC),default)
-CC := $(if $(filter clang,$(VARIANT)),clang,gcc)
+CC := $(if $(filter clang fuzz,$(VARIANT)),clang,gcc)
 endif
 VARIANT_FLAGS_test  := -DHAWSER_DEBUG=1
 VARIANT_FLAGS_clang := -DHAWSER_DEBUG=1
 VARIANT_FLAGS_asan  := -DHAWSER_DEBUG=1 -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 VARIANT_FLAGS_tsan  := -DHAWSER_DEBUG=1 -O1 -fsanitize=thread -fno-omit-frame-pointer
+VARIANT_FLAGS_fuzz  := -DHAWSER_DEBUG=1 -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 VARIANT_FLAGS_cover := -DHAWSER_DEBUG=1 -O0 --coverage
 
 CFLAGS   ?= -O2 -g
@@ -44,8 +46,9 @@ TEST_SRC   := $(wildcard tests/unit/test_*.c tests/net/test_*.c)
 THREAD_SRC := $(wildcard tests/thread/*.c)
 EXAMPLE_SRC := $(wildcard tests/examples/*.c)
 SIM_SRC    := $(wildcard tests/sim/*.c)
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
-C_FILES    := $(sort $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(THREAD_SRC) $(EXAMPLE_SRC) $(SIM_SRC) $(SUPPORT_SRC))
+C_FILES    := $(sort $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(THREAD_SRC) $(EXAMPLE_SRC) $(SIM_SRC) $(FUZZ_SRC) $(SUPPORT_SRC))
 ALL_C      := $(sort $(shell find include src tools tests -name '*.[ch]' 2>/dev/null))
 
 objects     = $(patsubst %.c,$(O)/obj/%.o,$1)
@@ -53,6 +56,7 @@ TOOLS      := $(sort $(notdir $(patsubst %/,%,$(dir $(TOOL_SRC)))))
 INSTALLED  := $(filter hawser hawser-host hawser-bench,$(TOOLS))
 TEST_NAMES := $(sort $(basename $(notdir $(TEST_SRC))))
 THREAD_NAMES := $(sort $(basename $(notdir $(THREAD_SRC))))
+FUZZ_NAMES := $(sort $(basename $(notdir $(FUZZ_SRC))))
 SIM_NAME   := $(if $(SIM_SRC),hawser-sim)
 TEST_PROGRAMS := $(TEST_NAMES) $(basename $(notdir $(EXAMPLE_SRC))) $(SIM_NAME)
 SO         := libhawser.so
@@ -65,7 +69,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$1' '$2$(patsubst %, (%),$
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help lib tools tests threads demo test check sim behaviours tidy format install uninstall coverage clean tidy-format tidy-tree
+.PHONY: all help lib tools tests threads fuzzers demo test check sim fuzz behaviours tidy format install uninstall coverage clean tidy-format tidy-tree
 
 # ---- the library and the tools ----
 all: lib tools ## build the library and the tools (the default)
@@ -123,6 +127,8 @@ endif
 
 threads: $(THREAD_NAMES:%=$(O)/bin/%)
 
+fuzzers: $(FUZZ_NAMES:%=$(O)/bin/%)
+
 $(O)/bin/test_%: $(O)/obj/tests/unit/test_%.o $(call objects,$(SUPPORT_SRC)) $(O)/lib/libhawser.a
 	$(call say,LINK,$@)
 	$(link) -lcriterion $(LIBS)
@@ -136,6 +142,10 @@ $(O)/bin/test_host_codec: $(O)/obj/tools/hawser-host/codec.o
 $(O)/bin/hawser-sim: $(call objects,$(SIM_SRC)) $(O)/lib/libhawser.a
 	$(call say,LINK,$@)
 	$(link) $(LIBS)
+
+$(O)/bin/fuzz_%: $(O)/obj/tests/fuzz/fuzz_%.o $(O)/obj/tests/support/frame_writer.o $(O)/lib/libhawser.a
+	$(call say,LINK,$@)
+	$(link) -fsanitize=fuzzer $(LIBS)
 
 $(O)/bin/%: $(O)/obj/tests/thread/%.o $(O)/lib/libhawser.a
 	$(call say,LINK,$@)
@@ -154,16 +164,19 @@ demo: ## install what is missing, build, and show a client that keeps its servic
 	@$(O)/bin/hawser-demo
 
 binaries = $(TEST_NAMES:%=$(BUILD)/$1/bin/%)
-sim_job  = $(if $(SIM_NAME),'simulator of $2 seeds ($1)=$(BUILD)/$1/bin/hawser-sim --seeds $2')
+fuzz_job = '$1 for $2 s=$(BUILD)/fuzz/bin/$1 -artifact_prefix=$(BUILD)/test-logs/ -max_total_time=$2 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1'
+sim_job  = $(if $(SIM_NAME),'simulator of $2 seeds ($1)=$(BUILD)/$1/bin/hawser-sim --seeds $2 $3')
 
 test: ## install what is missing, build all, run every test, and count
 	@tools/install-deps test
 	@$(MAKE) -j$(JOBS) all
 	@for variant in test asan clang; do $(MAKE) -j$(JOBS) VARIANT=$$variant tests || exit 1; done
 	@$(MAKE) -j$(JOBS) VARIANT=tsan threads
+	@$(MAKE) -j$(JOBS) VARIANT=fuzz fuzzers
 	@tests/run --floor tests/floor $(call binaries,test) $(call binaries,asan) \
 		$(foreach name,$(THREAD_NAMES),'thread $(name) (tsan)=tests/thread/run $(BUILD)/tsan/bin/$(name)') \
-		$(call sim_job,test,100000) $(call sim_job,asan,10000) \
+		$(foreach name,$(FUZZ_NAMES),$(call fuzz_job,$(name),20)) \
+		$(call sim_job,test,100000,--coverage) $(call sim_job,asan,10000) \
 		$(if $(SIM_NAME),'same trace from gcc and clang=tests/sim/same-trace $(BUILD)/test/bin/hawser-sim $(BUILD)/clang/bin/hawser-sim') \
 		$(if $(wildcard tests/planted/run),'planted bugs are found=tests/planted/run') \
 		'outside program on an installed copy=BUILD=$(BUILD) tests/install/run' \
@@ -177,6 +190,10 @@ check: ## the fast part of test (under 45 s)
 sim: ## simulate SEEDS=n runs (100000), or replay one with its trace: SEED=k
 	@$(MAKE) -j$(JOBS) VARIANT=test $(BUILD)/test/bin/hawser-sim
 	@$(BUILD)/test/bin/hawser-sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
+
+fuzz: ## feed mutated bytes to every decoder for SECONDS=n (60) each
+	@$(MAKE) -j$(JOBS) VARIANT=fuzz fuzzers
+	@tests/run $(foreach name,$(FUZZ_NAMES),$(call fuzz_job,$(name),$(SECONDS)))
 
 behaviours: ## print which test holds which behaviour, and fail on a gap
 	@tests/behaviours
@@ -237,3 +254,4 @@ clean: ## remove build/
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@echo 'V=1 prints whole commands; BUILD=folder builds elsewhere; VARIANT=asan, tsan, clang: see the top of the Makefile.'

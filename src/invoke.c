@@ -59,6 +59,7 @@ static hawser_call *call_new(hawser_binding *binding)
 static int call_begin(hawser_call *call, const struct hawser_protocol_call *what, uint32_t deadline_ms)
 {
 	hawser_binding *binding = call->binding;
+	struct engine *engine = call->loop->engine;
 	bool at_once = binding->machine.state == BINDING_bound && binding->calls_waiting == 0 &&
 		       session_takes_requests(call->client);
 	int result = at_once ? call_send(call, what) : call_keep(call, what);
@@ -67,6 +68,8 @@ static int call_begin(hawser_call *call, const struct hawser_protocol_call *what
 		return result;
 	list_append(&binding->calls, &call->link);
 	if (result == -ENOSYS) {
+		for (size_t i = 0; i < what->fds_count; i++) /* they are hawser's: the call was taken */
+			engine->operations->close(engine, what->fds[i]);
 		call->state = CALL_SENT; /* it does not count as waiting; its fate is given */
 		call_fail_unsent(call, result);
 		return 0;

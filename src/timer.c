@@ -25,7 +25,7 @@ static void timer_expired(struct timer *expired)
 	hawser_timer *timer = container_of(expired, struct hawser_timer, timer);
 
 	if (timer->period_ns)
-		timers_arm(&timer->loop->timers, &timer->timer, timer->loop->now_ns + timer->period_ns);
+		timers_arm(&timer->loop->timers, &timer->timer, loop_now(timer->loop) + timer->period_ns);
 	timer->function(timer, timer->user);
 }
 

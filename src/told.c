@@ -75,7 +75,7 @@ const char *failure_text(const struct failure *failure)
 		case ETIMEDOUT:
 			return "nobody answered before the attempt's deadline";
 		case ENOENT:
-			return "the path does not exist: the host has not started, or listens elsewhere";
+			return "nothing is at this path: the host has not started";
 		default:
 			break;
 		}

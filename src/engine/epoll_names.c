@@ -3,8 +3,7 @@
  * Names of files that appear, and addresses of names: how the epoll engine runs what engine/shared.h does.
  *
  * Happy path: inotify's descriptor is readable and the watches are told; the resolver rang and its answers
- * become completions. Failures: what shared.h refuses is the operation's completion; an answer that comes for
- * a lookup which is not there any more is counted and dropped.
+ * become completions. Failures: what shared.h refuses is the operation's completion.
  */
 #include "engine/epoll.h"
 

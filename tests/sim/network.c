@@ -47,6 +47,7 @@ int descriptor_new(struct world *world, enum holder holder, uint64_t connection)
 
 	if (network->descriptors_count == DESCRIPTORS_MAX)
 		violated(world, "simulator: no descriptors left");
+	trace(world, TRACE_descriptor, network->descriptors_count, (uint64_t)holder, connection);
 	network->descriptors[network->descriptors_count] =
 	    (struct descriptor){true, (uint8_t)holder, connection};
 	return DESCRIPTOR_BASE + (int)network->descriptors_count++;

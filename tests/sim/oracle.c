@@ -174,6 +174,10 @@ static void remember_backoff(struct sim_client *client, const struct hawser_chan
 		client->failures_least = 0;
 	if (change->from == HAWSER_READY && now - client->told_at_ns >= 11 * SECOND)
 		client->failures_most = 0;
+	if (change->to == HAWSER_IDLE) { /* handed over */
+		client->failures_least = 0;
+		client->failures_most = 0;
+	}
 	if (change->to == HAWSER_WAITING)
 		check_wait(client, change->next_retry_ns);
 	if (change->to == HAWSER_READY || change->to == HAWSER_IDLE)

@@ -109,7 +109,7 @@ static rlim_t limit_set(int resource, rlim_t value)
 static void everything_is_released(int before)
 {
 	still_serves();
-	everything_is_released(before);
+	descriptors_return_to(before);
 }
 
 Test(host_hostile, a_stream_nobody_reads_waits_and_goes_on)
