@@ -107,7 +107,7 @@ $(O)/lib/$(SO): $(SHARED)
 	@ln -sf $(SO).$(VERSION) $(O)/lib/$(SO).$(SOVERSION)
 	@ln -sf $(SO).$(SOVERSION) $@
 
-link = $(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+link = $(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 # hawser-host speaks the wire format by a codec of its own and does not link the library.
 define tool_rule
@@ -154,6 +154,9 @@ $(O)/bin/%: $(O)/obj/tests/thread/%.o $(O)/lib/libhawser.a
 $(O)/bin/%: $(O)/obj/tests/examples/%.o $(O)/lib/libhawser.a
 	$(call say,LINK,$@)
 	$(link) $(LIBS)
+
+$(O)/bin/redis: $(O)/obj/tests/support/redis_client.o
+$(O)/bin/test_redis: | $(O)/bin/redis # runs it
 
 -include $(patsubst %.c,$(O)/obj/%.d,$(C_FILES))
 

@@ -138,7 +138,9 @@ static void drain_queue(struct connection *connection)
 	hawser_client *client = client_of(connection);
 
 	now_connected(client);
-	if (!connection->useful)
+	if (client->session->wire.received_to > 0)
+		connection_was_useful(connection);
+	else
 		timers_arm(
 		    &client->loop->timers, &client->useful_timer, loop_now(client->loop) + USEFUL_AFTER_NS);
 	session_drain_queue(client);

@@ -88,8 +88,8 @@ static void useful(struct wire *wire)
 {
 	hawser_client *client = session_of(wire)->client;
 
-	if (!session_of(wire)->attached)
-		return;
+	if (!session_of(wire)->attached || client->connection.state == CONNECTION_preparing)
+		return; /* before it is ready it may be a refusal: see drain_queue */
 	timers_cancel(&client->loop->timers, &client->useful_timer);
 	connection_was_useful(&client->connection);
 }

@@ -88,10 +88,6 @@ int epoll_channel_arm(struct epoll_engine *epoll, int fd, struct channel *channe
 	if (channel->registered && (events & ~channel->events) == 0)
 		return 0;
 	result = channel_control(epoll, channel->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, events);
-	/* Closed behind the engine's back since, as a descriptor that was handed over may be: the number has
-	 * come back with another file. */
-	if (result == -ENOENT && channel->registered)
-		result = channel_control(epoll, EPOLL_CTL_ADD, fd, events);
 	if (result < 0)
 		return result;
 	channel->registered = true;

@@ -31,9 +31,15 @@ static int connect_try(int fd, const struct connect_request *request)
 	return connect(fd, &name.any, request->address.size) < 0 ? -errno : 0;
 }
 
-/* The operation keeps the descriptor until it is delivered: destroy closes it, should that come first. */
+/* The operation keeps the descriptor until it is delivered: destroy closes it, should that come first.
+ * Whoever had its number before may have closed it without the engine, as a descriptor that was handed over
+ * is: what epoll was told about that one is forgotten. */
 static void connect_succeed(struct epoll_engine *epoll, struct operation *operation)
 {
+	struct channel *channel = epoll_channel_find(epoll, operation->fd);
+
+	if (channel)
+		epoll_channel_relax(epoll, operation->fd, channel);
 	epoll_decide(epoll, operation, operation->fd);
 }
 

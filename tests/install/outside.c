@@ -11,7 +11,6 @@ static int told;
 static void on_binding(
     hawser_binding *binding, enum hawser_binding_event event, const struct hawser_error *error, void *user)
 {
-	(void)user;
 	printf("%s: %s", hawser_binding_service(binding), hawser_binding_event_name(event));
 	if (error)
 		printf(": %s at %s: %s", hawser_errno_name(error->code), hawser_stage_name(error->stage),
@@ -22,7 +21,7 @@ static void on_binding(
 		told++;
 	else
 		told += 100;
-	hawser_loop_stop(hawser_client_loop(hawser_binding_client(binding)));
+	hawser_loop_stop((hawser_loop *)user);
 }
 
 int main(int argc, char **argv)
@@ -45,7 +44,7 @@ int main(int argc, char **argv)
 	if (strcmp(hawser_version(), "0.1.0") != 0 || hawser_loop_new(NULL, &loop) < 0)
 		return 3;
 	if (hawser_client_new(loop, &options, &client) < 0 ||
-	    hawser_bind(client, "ConsumerPort", on_binding, NULL, &binding) < 0)
+	    hawser_bind(client, "ConsumerPort", on_binding, loop, &binding) < 0)
 		return 4;
 	error = hawser_loop_run(loop);
 	hawser_binding_free(binding);

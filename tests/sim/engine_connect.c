@@ -40,11 +40,12 @@ static void say(struct operation *operation, int result, enum hawser_stage stage
 	operation->stage = stage;
 }
 
-static void plan_dead_address(struct operation *operation, const struct address *address)
+static void plan_dead_address(
+    const struct world *world, struct operation *operation, const struct address *address)
 {
 	uint32_t last = ntohl(address->in.sin_addr.s_addr) & 0xff;
 
-	if (last % 3 == 0)
+	if (last % 3 == 0 || world->healed)
 		say(operation, -ECONNREFUSED, HAWSER_STAGE_CONNECT);
 	else if (last % 3 == 1)
 		say(operation, -EHOSTUNREACH, HAWSER_STAGE_CONNECT);
@@ -107,7 +108,7 @@ void connect_plan(struct world *world, struct operation *operation, const struct
 	trace(world, TRACE_connect_start, trace_number(operation->client), trace_number(operation->host),
 	    request->tag.attempt);
 	if (operation->host < 0)
-		plan_dead_address(operation, &request->address);
+		plan_dead_address(world, operation, &request->address);
 	else
 		plan_accidents(world, operation);
 	delay_ns = plan_delay(world, operation);

@@ -66,6 +66,23 @@ void descriptor_close(struct world *world, int fd)
 		network_client_closes(world, connection);
 }
 
+void descriptors_offer(struct world *world, int *ret_fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		ret_fds[i] = descriptor_new(world, HOLDER_OFFERED, 0);
+}
+
+void descriptors_settle(struct world *world, const int *fds, unsigned count, int result)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct descriptor *descriptor = descriptor_find(world, fds[i]);
+
+		descriptor->holder = HOLDER_LIBRARY;
+		if (result < 0)
+			descriptor_close(world, fds[i]); /* its owner does, as ever */
+	}
+}
+
 unsigned descriptors_open(const struct world *world)
 {
 	unsigned open = 0;

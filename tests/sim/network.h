@@ -18,7 +18,8 @@ enum {
 	SESSION_SERVICES_MAX = 48,
 };
 
-enum holder { HOLDER_LIBRARY, HOLDER_USER, HOLDER_NETWORK };
+/* Offered: by a call that is going on, and the library's if that succeeds. */
+enum holder { HOLDER_LIBRARY, HOLDER_USER, HOLDER_NETWORK, HOLDER_OFFERED };
 
 struct descriptor {
 	bool open;
@@ -119,6 +120,9 @@ void network_heal(struct world *world);
 struct descriptor *descriptor_find(struct world *world, int fd); /* NULL: never was one */
 int descriptor_new(struct world *world, enum holder holder, uint64_t connection);
 void descriptor_close(struct world *world, int fd);
+/* Descriptors for a call of the API, and what became of them by its result. */
+void descriptors_offer(struct world *world, int *ret_fds, unsigned count);
+void descriptors_settle(struct world *world, const int *fds, unsigned count, int result);
 unsigned descriptors_open(const struct world *world);
 
 uint64_t connection_id(const struct world *world, const struct sim_connection *connection);

@@ -49,8 +49,8 @@ static double grown(const struct schedule *schedule, uint32_t failures)
 	double delay = schedule->base_ms;
 
 	if (schedule->linear)
-		return failures <= 10 ? schedule->base_ms * failures : schedule->cap_ms;
-	for (uint32_t i = 1; i < failures && delay < schedule->cap_ms; i++)
+		delay = failures <= 10 ? schedule->base_ms * failures : schedule->cap_ms;
+	for (uint32_t i = 1; !schedule->linear && i < failures && delay < schedule->cap_ms; i++)
 		delay *= schedule->factor;
 	return delay < schedule->cap_ms ? delay : schedule->cap_ms;
 }

@@ -117,7 +117,7 @@ static struct sim_connection *stream_of(struct world *world, int fd, const char 
 		violated(world, "engine: %s on fd %d, which is none", what, fd);
 	if (!descriptor->open)
 		violated(world, "engine: %s on the closed fd %d", what, fd - DESCRIPTOR_BASE);
-	if (descriptor->holder != HOLDER_LIBRARY)
+	if (descriptor->holder != HOLDER_LIBRARY && descriptor->holder != HOLDER_OFFERED)
 		violated(
 		    world, "engine: %s on fd %d, which is not the library's", what, fd - DESCRIPTOR_BASE);
 	return connection_find(world, descriptor->connection);

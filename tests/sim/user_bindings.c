@@ -231,18 +231,6 @@ static uint8_t *fill_arguments(struct world *world, const struct sim_call *call)
 	return place;
 }
 
-static void settle_fds(struct world *world, const int *fds, unsigned count, int result)
-{
-	for (unsigned i = 0; i < count; i++) {
-		if (!descriptor_find(world, fds[i])->open)
-			violated(world, "a descriptor was closed inside the call that passes it");
-		if (result < 0)
-			descriptor_close(world, fds[i]);
-		else
-			descriptor_find(world, fds[i])->holder = HOLDER_LIBRARY;
-	}
-}
-
 static int invoke_now(
     struct sim_call *call, struct sim_binding *binding, bool fail_fast, hawser_call **ret_call)
 {
@@ -256,8 +244,7 @@ static int invoke_now(
 	options.arguments = (struct hawser_bytes){fill_arguments(world, call), call->arguments_size};
 	options.deadline_ms = call->deadline_ms;
 	options.fail_fast = fail_fast;
-	for (unsigned i = 0; i < call->fds_count; i++)
-		fds[i] = descriptor_new(world, HOLDER_USER, 0);
+	descriptors_offer(world, fds, call->fds_count);
 	options.fds = fds;
 	options.fds_count = call->fds_count;
 	api_enter(world);
@@ -265,7 +252,7 @@ static int invoke_now(
 	    hawser_invoke_with(binding->handle, &options, call->no_reply ? NULL : on_reply, call, ret_call);
 	api_leave(world, API_invoke, call->index, result);
 	memset(world->text.data, 0xdd, call->arguments_size < 256 ? call->arguments_size : 256);
-	settle_fds(world, fds, call->fds_count, result);
+	descriptors_settle(world, fds, call->fds_count, result);
 	return result;
 }
 
@@ -297,7 +284,7 @@ void user_invoke(struct world *world)
 	    world->user.clients[binding->client].options.unsent_bytes_max > 6000)
 		violated(
 		    world, "call %u of %u bytes is said to be too large", call->index, call->arguments_size);
-	if (result == 0 && call->arguments_size >= FRAME_MAX - FRAME_HEADER)
+	if (result == 0 && call->arguments_size > FRAME_MAX)
 		violated(world, "call %u of %u bytes cannot fit a frame and was taken", call->index,
 		    call->arguments_size);
 	call->made = result == 0;

@@ -60,17 +60,11 @@ void user_send(struct world *world)
 	bytes = fill(world, client, size);
 	if (client->is_unix && chance(world, 8))
 		fds_count = (unsigned)draw_between(world, 1, 2);
-	for (unsigned i = 0; i < fds_count; i++)
-		fds[i] = descriptor_new(world, HOLDER_USER, 0);
+	descriptors_offer(world, fds, fds_count);
 	api_enter(world);
 	result = hawser_send(client->handle, bytes, size, fds, fds_count, &position);
 	api_leave(world, API_send, client->index, result);
-	for (unsigned i = 0; i < fds_count; i++) {
-		if (result < 0)
-			descriptor_close(world, fds[i]);
-		else
-			descriptor_find(world, fds[i])->holder = HOLDER_LIBRARY;
-	}
+	descriptors_settle(world, fds, fds_count, result);
 	if (result < 0 && position != UINT64_MAX)
 		violated(world, "hawser_send failed and touched its output");
 	if (result == 0 && size > client->options.unsent_bytes_max)

@@ -210,10 +210,29 @@ static void wake_clients(struct world *world)
 	}
 }
 
+/* Until all is bound, and what was still on its way has arrived. */
+static void settle(struct world *world, uint64_t until)
+{
+	uint32_t turns = 0;
+
+	do {
+		if (world->now > until)
+			violated(world, "the network is well since %llu s, and not everything is bound",
+			    (unsigned long long)(HEAL_MOST / SECOND));
+		if (++turns > HEAL_TURNS_MAX)
+			violated(world, "the loop turns without end");
+		wake_clients(world);
+		run_once(world, 1000);
+		oracle_turned(world);
+	} while (!oracle_is_settled(world));
+	for (turns = 0; turns < 20; turns++)
+		run_once(world, 200);
+	oracle_turned(world);
+}
+
 static void heal(struct world *world)
 {
 	uint64_t until;
-	uint32_t turns = 0;
 
 	trace(world, TRACE_heal, 0, 0, 0);
 	world->healed = true;
@@ -226,22 +245,9 @@ static void heal(struct world *world)
 	engine_heal(world);
 	network_heal(world);
 	until = world->now + HEAL_MOST;
-	do {
-		if (world->now > until)
-			violated(world, "the network is well since %llu s, and not everything is bound",
-			    (unsigned long long)(HEAL_MOST / SECOND));
-		if (++turns > HEAL_TURNS_MAX)
-			violated(world, "the loop turns without end");
-		wake_clients(world);
-		run_once(world, 1000);
-		oracle_turned(world);
-	} while (!oracle_is_settled(world));
-	/* What is on its way arrives. */
-	for (turns = 0; turns < 20; turns++)
-		run_once(world, 200);
-	oracle_turned(world);
-	if (!oracle_is_settled(world))
-		violated(world, "all was bound and the network is well, and it is not any more");
+	do
+		settle(world, until);
+	while (!oracle_is_settled(world));
 	oracle_settled(world);
 }
 

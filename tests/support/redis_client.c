@@ -77,14 +77,6 @@ static void tell_lost(struct redis *redis)
 	}
 }
 
-static void on_writable(hawser_client *client, void *user)
-{
-	struct redis *redis = user;
-
-	if (redis->on_writable)
-		redis->on_writable(client, redis->user);
-}
-
 static void on_change(hawser_client *client, const struct hawser_change *change, void *user)
 {
 	struct redis *redis = user;
@@ -95,9 +87,9 @@ static void on_change(hawser_client *client, const struct hawser_change *change,
 			hawser_client_close(client);
 	}
 	if (redis->on_change)
-		redis->on_change(client, change, redis->user);
+		redis->on_change(client, change, redis);
 	if (change->to == HAWSER_READY)
-		on_writable(client, redis);
+		redis->on_writable(client, redis);
 }
 
 static ssize_t take_replies(struct redis *redis, size_t *ret_used)
@@ -134,7 +126,7 @@ static void on_data(hawser_client *client, const struct hawser_bytes *data, void
 		redis->error = (int)result;
 		hawser_client_close(client);
 	} else if (redis->count <= REDIS_COMMANDS_MAX / 2) {
-		on_writable(client, redis);
+		redis->on_writable(client, redis);
 	}
 }
 
@@ -185,7 +177,6 @@ int redis_open(
 	redis->input = malloc(REDIS_INPUT_MAX);
 	own.protocol = "raw";
 	own.on_change = on_change;
-	own.on_writable = on_writable;
 	own.on_data = on_data;
 	own.user = redis;
 	setup.request.data = request;

@@ -33,8 +33,8 @@ typedef void (*redis_on_reply)(
 struct redis {
 	hawser_client *client;
 	hawser_on_change on_change;
-	hawser_on_writable on_writable; /* commands are taken: it is ready, or there is room */
-	void *user;
+	hawser_on_writable on_writable;                /* commands are taken: it is ready, or there is room */
+	void *user;                                    /* the owner's */
 	uint64_t told[HAWSER_FATE_MAYBE_EXECUTED + 1]; /* commands, by their fate */
 	int error; /* why it closed by itself: -EPROTO, -EMSGSIZE (a reply is too large) */
 	bool finishing;
@@ -49,8 +49,9 @@ struct redis {
 	} commands[REDIS_COMMANDS_MAX];
 };
 
-/* options: target, user, on_change, on_writable, and what else shall differ from the defaults. -ENOMEM, or an
- * error of hawser_client_new or hawser_client_setup; there is nothing to close then. */
+/* options: target, on_writable, and what else shall differ from the defaults. on_change and on_writable get
+ * the struct redis as their user, which keeps the owner's own. -ENOMEM, or an error of hawser_client_new or
+ * hawser_client_setup: there is nothing to close then. */
 int redis_open(struct redis *redis, hawser_loop *loop, const struct hawser_client_options *options,
     const char *password);
 

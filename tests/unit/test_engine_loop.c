@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -21,6 +22,16 @@ static bool readable(int fd, int ms)
 	struct pollfd watched = {.fd = fd, .events = POLLIN};
 
 	return poll(&watched, 1, ms) == 1;
+}
+
+/* Until the foreign loop would sleep. */
+static void foreign_settle(struct rig *rig, int event_fd)
+{
+	rig->is->submit(rig->engine);
+	while (readable(event_fd, 0)) {
+		rig_turn(rig, 0);
+		rig->is->submit(rig->engine);
+	}
 }
 
 /* What a foreign loop does: sleeps on the descriptor, then handles what is there without waiting. */
@@ -178,6 +189,7 @@ ENGINE_TEST(foreign, wakes_for_each_kind_of_work)
 	rig_resolve(rig, &resolve, "localhost");
 	foreign_until(rig, event_fd, &resolve.ended);
 	/* a failure that needs no kernel; */
+	foreign_settle(rig, event_fd);
 	rig_watch(rig, &watch, "/tmp/hawser-there-is-no-such-directory");
 	foreign_until(rig, event_fd, &watch.ended);
 	/* a name in a directory; */
@@ -192,6 +204,7 @@ ENGINE_TEST(foreign, wakes_for_each_kind_of_work)
 		rig->is->submit(rig->engine);
 	}
 	/* and what was cancelled. */
+	foreign_settle(rig, event_fd);
 	rig_cancel(rig, &watch);
 	foreign_until(rig, event_fd, &watch.ended);
 	rig_directory_remove(directory);
@@ -206,10 +219,7 @@ ENGINE_TEST(foreign, wakes_for_a_wake)
 	int event_fd = rig->is->event_fd(rig->engine);
 
 	for (int i = 0; i < 5; i++) {
-		while (readable(event_fd, 0)) {
-			rig_turn(rig, 0);
-			rig->is->submit(rig->engine);
-		}
+		foreign_settle(rig, event_fd);
 		cr_assert_eq(pthread_create(&thread, NULL, wake_now, rig), 0);
 		cr_assert(readable(event_fd, RIG_PATIENCE_S * 1000));
 		pthread_join(thread, NULL);
@@ -225,11 +235,7 @@ ENGINE_TEST(foreign, wakes_for_bytes)
 
 	rig_receive(rig, &receive, fd, true);
 	for (size_t i = 1; i <= 20; i++) {
-		rig->is->submit(rig->engine);
-		while (readable(event_fd, 0)) {
-			rig_turn(rig, 0);
-			rig->is->submit(rig->engine);
-		}
+		foreign_settle(rig, event_fd);
 		cr_assert_eq(write(peer, "x", 1), 1);
 		while (receive.size < i) {
 			cr_assert(readable(event_fd, RIG_PATIENCE_S * 1000));
@@ -305,6 +311,10 @@ ENGINE_TEST(destroy, ends_polls_that_are_in_flight)
 		close(ends[i]);
 	}
 	close(pipes[0]);
+	/* The kernel has let go of them all. */
+	signal(SIGPIPE, SIG_IGN);
+	cr_assert_eq(write(pipes[1], "x", 1), -1);
+	cr_assert_eq(errno, EPIPE);
 	close(pipes[1]);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "../support/engine_rig.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -209,12 +210,17 @@ ENGINE_TEST(transfer, without_memory_starts_nothing)
 ENGINE_TEST(transfer, to_a_peer_that_has_gone_fails)
 {
 	struct rig_operation send = {0};
+	struct iovec halves[2] = {{(char[]){"x"}, 1}, {(char[]){"y"}, 1}};
 	int peer;
 	int fd = rig_unix_pair(rig, &peer);
 
+	signal(SIGPIPE, SIG_DFL);
 	close(peer);
 	rig_send(rig, &send, fd, "x", 1);
 	cr_assert_not(send.ended);
+	rig_until(rig, send.ended);
+	cr_assert_eq(send.result, -EPIPE, "%s", strerror(-send.result));
+	rig_send_vectors(rig, &send, fd, halves, 2);
 	rig_until(rig, send.ended);
 	cr_assert_eq(send.result, -EPIPE, "%s", strerror(-send.result));
 	rig->is->close(rig->engine, fd);
