@@ -73,7 +73,8 @@ int loop_turn(hawser_loop *loop, uint64_t until_ns)
 	next_ns = timers_next(&loop->timers);
 	if (next_ns > until_ns)
 		next_ns = until_ns;
-	if (!mailbox_sleeps(&loop->mailbox))
+	/* A task may have freed the loop, or ended the last thing that could wake it. */
+	if (loop->freeing || (loop->until_idle && loop_idle(loop)) || !mailbox_sleeps(&loop->mailbox))
 		next_ns = 0;
 	result = operations->wait(loop->engine, next_ns, loop->turn_completions_max);
 	mailbox_awake(&loop->mailbox);
@@ -161,6 +162,7 @@ int hawser_loop_run(hawser_loop *loop)
 	while (!atomic_exchange(&loop->mailbox.stop, false)) {
 		if (loop_idle(loop))
 			return 0;
+		loop->until_idle = true;
 		result = turn_once(loop, ENGINE_NEVER);
 		if (result <= 0)
 			return result;

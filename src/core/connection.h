@@ -77,7 +77,8 @@ bool connection_can(const struct connection *connection, enum connection_event e
 /* A round begins: counts it, unless it is a short retry. */
 void connection_round_begins(struct connection *connection, uint64_t now_ns);
 
-/* The host has shown that it works (a byte came, or 10 s ready): the next failure is the first one again. */
+/* The host has shown that it works (it is ready and a byte came, or it has been ready for 10 s): the next
+ * failure is the first one again. */
 void connection_was_useful(struct connection *connection);
 
 /* A path appeared: short retries begin, which end where the backoff does. */

@@ -5,6 +5,7 @@
 #include "core/machine.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ struct writer {
 	size_t length;
 };
 
-__attribute__((format(printf, 2, 3))) static void write_line(struct writer *writer, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void write_text(struct writer *writer, const char *format, ...)
 {
 	size_t room = writer->length < writer->size ? writer->size - writer->length : 0;
 	va_list arguments;
@@ -39,32 +40,64 @@ __attribute__((format(printf, 2, 3))) static void write_line(struct writer *writ
 		writer->length += (size_t)written;
 }
 
-int machine_diagram(const struct machine *machine, const char *kind, char *text, size_t size)
+static const struct move *move_at(const struct machine *machine, unsigned state, unsigned event)
 {
-	bool mermaid = strcmp(kind, "mermaid") == 0;
-	struct writer writer = {.text = text, .size = size};
+	return &machine->moves[(size_t)state * machine->events + event];
+}
 
-	if (!mermaid && strcmp(kind, "graphviz") != 0)
-		return -1;
-	if (mermaid)
-		write_line(&writer, "stateDiagram-v2\n\t[*] --> %s\n", machine->state_names[0]);
-	else
-		write_line(&writer, "digraph %s {\n\tnode [shape=box, style=rounded];\n", machine->name);
+/* The events that lead from one state to another, as one arrow; nothing when there are none. */
+static void write_arrow(struct writer *writer, const struct machine *machine, unsigned from, unsigned to)
+{
+	const char *before = "";
+
+	for (unsigned event = 0; event < machine->events; event++) {
+		const struct move *move = move_at(machine, from, event);
+
+		if (!move->why || move->to != to)
+			continue;
+		if (!before[0])
+			write_text(
+			    writer, "\t%s --> %s: ", machine->state_names[from], machine->state_names[to]);
+		write_text(writer, "%s%s", before, machine->event_names[event]);
+		before = ", ";
+	}
+	if (before[0])
+		write_text(writer, "\n");
+}
+
+static void write_mermaid(struct writer *writer, const struct machine *machine)
+{
+	write_text(writer, "stateDiagram-v2\n\t[*] --> %s\n", machine->state_names[0]);
+	for (unsigned from = 0; from < machine->states; from++)
+		for (unsigned to = 0; to < machine->states; to++)
+			write_arrow(writer, machine, from, to);
+	write_text(writer, "\t%s --> [*]\n", machine->state_names[machine->states - 1]);
+}
+
+static void write_graphviz(struct writer *writer, const struct machine *machine)
+{
+	write_text(writer, "digraph %s {\n\tnode [shape=box, style=rounded];\n", machine->name);
 	for (unsigned state = 0; state < machine->states; state++)
 		for (unsigned event = 0; event < machine->events; event++) {
-			const struct move *move = &machine->moves[(size_t)state * machine->events + event];
+			const struct move *move = move_at(machine, state, event);
 
-			if (!move->why)
-				continue;
-			write_line(&writer,
-			    mermaid ? "\t%s --> %s: %s (%s)\n"
-				    : "\t%s -> %s [label=\"%s\", tooltip=\"%s\"];\n",
-			    machine->state_names[state], machine->state_names[move->to],
-			    machine->event_names[event], move->why);
+			if (move->why)
+				write_text(writer, "\t%s -> %s [label=\"%s\", tooltip=\"%s\"];\n",
+				    machine->state_names[state], machine->state_names[move->to],
+				    machine->event_names[event], move->why);
 		}
-	if (mermaid)
-		write_line(&writer, "\t%s --> [*]\n", machine->state_names[machine->states - 1]);
+	write_text(writer, "}\n");
+}
+
+int machine_diagram(const struct machine *machine, const char *kind, char *text, size_t size)
+{
+	struct writer writer = {.text = text, .size = size};
+
+	if (strcmp(kind, "mermaid") == 0)
+		write_mermaid(&writer, machine);
+	else if (strcmp(kind, "graphviz") == 0)
+		write_graphviz(&writer, machine);
 	else
-		write_line(&writer, "}\n");
+		return -1;
 	return (int)writer.length;
 }
