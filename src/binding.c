@@ -53,21 +53,20 @@ static void tell(struct task *task)
 {
 	hawser_binding *binding = container_of(task, struct hawser_binding, task);
 	bool over = binding->machine.state == BINDING_releasing;
+	bool with_error = binding->event != HAWSER_BINDING_BOUND || binding->lost_untold;
 	struct hawser_error error;
 
-	if (binding->event != HAWSER_BINDING_BOUND || binding->lost_untold)
+	if (with_error)
 		error_fill(&error, binding->loop, binding->client, &binding->failure, binding->began_ns);
 	if (binding->lost_untold) {
 		binding->lost_untold = false;
-		if (over)
-			loop_queue(binding->loop, &binding->task);
 		tell_owner(binding, HAWSER_BINDING_LOST, &error);
-		return;
+		if (!over)
+			return;
 	}
 	if (over)
 		leave_client(binding);
-	tell_owner(binding, (enum hawser_binding_event)binding->event,
-	    binding->event == HAWSER_BINDING_BOUND ? NULL : &error);
+	tell_owner(binding, (enum hawser_binding_event)binding->event, with_error ? &error : NULL);
 	if (over && !binding->held)
 		binding_release_memory(binding);
 }

@@ -117,7 +117,6 @@ size_t timer_object_size(void);
 void timers_user_gone(hawser_loop *loop); /* the loop is freed: none fires any more */
 
 /* turn.c */
-int loop_turn(hawser_loop *loop, uint64_t until_ns);
 bool loop_idle(const hawser_loop *loop);
 void loop_teardown(hawser_loop *loop);
 

@@ -63,7 +63,7 @@ static void run_posts(hawser_loop *loop)
 	}
 }
 
-int loop_turn(hawser_loop *loop, uint64_t until_ns)
+static int loop_turn(hawser_loop *loop, uint64_t until_ns, bool until_idle)
 {
 	const struct engine_operations *operations = loop->engine->operations;
 	uint64_t next_ns;
@@ -74,7 +74,7 @@ int loop_turn(hawser_loop *loop, uint64_t until_ns)
 	if (next_ns > until_ns)
 		next_ns = until_ns;
 	/* A task may have freed the loop, or ended the last thing that could wake it. */
-	if (loop->freeing || (loop->until_idle && loop_idle(loop)) || !mailbox_sleeps(&loop->mailbox))
+	if (loop->freeing || (until_idle && loop_idle(loop)) || !mailbox_sleeps(&loop->mailbox))
 		next_ns = 0;
 	result = operations->wait(loop->engine, next_ns, loop->turn_completions_max);
 	mailbox_awake(&loop->mailbox);
@@ -139,12 +139,12 @@ static int run_enter(hawser_loop *loop)
 }
 
 /* One turn with its surroundings. Positive: go on. */
-static int turn_once(hawser_loop *loop, uint64_t until_ns)
+static int turn_once(hawser_loop *loop, uint64_t until_ns, bool until_idle)
 {
 	int result;
 
 	loop->turning = true;
-	result = loop_turn(loop, until_ns);
+	result = loop_turn(loop, until_ns, until_idle);
 	loop->turning = false;
 	if (loop->freeing) {
 		loop_teardown(loop);
@@ -162,8 +162,7 @@ int hawser_loop_run(hawser_loop *loop)
 	while (!atomic_exchange(&loop->mailbox.stop, false)) {
 		if (loop_idle(loop))
 			return 0;
-		loop->until_idle = true;
-		result = turn_once(loop, ENGINE_NEVER);
+		result = turn_once(loop, ENGINE_NEVER, true);
 		if (result <= 0)
 			return result;
 	}
@@ -176,7 +175,7 @@ int hawser_loop_run_once(hawser_loop *loop, uint32_t timeout_ms)
 
 	if (result < 0)
 		return result;
-	result = turn_once(loop, timeout_ms == 0 ? 0 : loop_after_ms(loop, timeout_ms));
+	result = turn_once(loop, timeout_ms == 0 ? 0 : loop_after_ms(loop, timeout_ms), false);
 	if (result > 0)
 		atomic_store(&loop->mailbox.stop, false);
 	return result < 0 ? result : 0;
@@ -189,7 +188,7 @@ int hawser_loop_dispatch(hawser_loop *loop)
 	if (result < 0)
 		return result;
 	loop->turning = true;
-	result = loop_turn(loop, 0);
+	result = loop_turn(loop, 0, false);
 	loop->turning = false;
 	if (loop->freeing) {
 		loop_teardown(loop);

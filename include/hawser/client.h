@@ -98,8 +98,9 @@ struct hawser_client_options {
 	uint32_t backoff_cap_ms;
 	uint32_t backoff_factor_percent; /* 160 is x1.6; 100..10000, HAWSER_AUTO */
 	uint32_t backoff_jitter_percent; /* 0..100, HAWSER_AUTO */
-	uint32_t rounds_max; /* failed rounds in a row; one is a connection too that goes before it was ready, or
-				before a byte came */
+	/* Failed rounds in a row. A connection that is lost before a byte came, or before it was ready, is
+	 * one. */
+	uint32_t rounds_max;
 	uint32_t overall_deadline_ms; /* without a ready connection; HAWSER_NONE */
 
 	uint32_t resolve_deadline_ms; /* default 5 s */

@@ -188,7 +188,7 @@ static void abandon(struct uring *uring)
 	uring->closing = true;
 	cancel_all(uring, &uring->unsubmitted);
 	cancel_all(uring, &uring->starved);
-	cancel_all(uring, &uring->again);
+	cancel_all(uring, &uring->hungry);
 	cancel_all(uring, &uring->ready);
 	cancel_all(uring, &uring->in_flight);
 	for (int turns = 0; turns < DESTROY_TURNS_MAX && uring->enabled && kernel_has_pointers(uring);
@@ -245,7 +245,7 @@ static void furnish(struct uring *uring, const struct engine_options *options)
 		slots_init(&uring->slots[kind], options->memory, kinds[kind].size, kinds[kind].chunk_slots);
 	list_init(&uring->unsubmitted);
 	list_init(&uring->starved);
-	list_init(&uring->again);
+	list_init(&uring->hungry);
 	list_init(&uring->in_flight);
 	list_init(&uring->cancelling);
 	list_init(&uring->ready);

@@ -122,8 +122,8 @@ struct uring {
 	bool enabled; /* in the thread that waited first */
 	struct slots slots[URING_KINDS];
 	struct list unsubmitted;
-	struct list starved; /* receives that found no buffer: the first to be submitted */
-	struct list again;   /* receives that found one: behind them */
+	struct list starved; /* receives that found no buffer: the next ones are theirs */
+	struct list hungry;  /* receives that had one and know of more: behind them */
 	struct list in_flight;
 	struct list cancelling; /* in flight, and the cancel found no SQE yet */
 	struct list ready;
@@ -179,6 +179,8 @@ void uring_start(struct uring *uring, struct uring_operation *operation);
 void uring_flush(struct uring *uring);
 /* Fills SQEs for all that waits for one: operations, cancels, the engine's own. */
 void uring_submit_waiting(struct uring *uring);
+/* Something waits for an SQE or a buffer still. */
+bool uring_has_unsubmitted(const struct uring *uring);
 int uring_submit(struct engine *engine);
 void uring_cancel(struct engine *engine, uint64_t id);
 

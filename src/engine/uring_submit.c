@@ -12,6 +12,7 @@
  */
 #include "engine/uring.h"
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -116,22 +117,24 @@ static void cancel_own(struct uring *uring)
 		prepare_cancel(uring, uring_name(OWN_INOTIFY, URING_CANCEL), OWN_INOTIFY);
 }
 
-/* False: no SQE for the first of those that are left. */
-static bool prepare_all(struct uring *uring, struct list *list)
+/* At most count of them; how many are left of count, or 0 when there is no SQE for more. */
+static unsigned prepare_some(struct uring *uring, struct list *list, unsigned count)
 {
-	while (!list_empty(list)) {
+	for (; count > 0 && !list_empty(list); count--) {
 		struct uring_operation *operation = container_of(list->next, struct uring_operation, link);
 
 		if (!prepare(uring, operation))
-			return false;
+			return 0;
 		list_remove(&operation->link);
 		put(operation, &uring->in_flight, URING_IN_FLIGHT);
 	}
-	return true;
+	return count;
 }
 
 void uring_submit_waiting(struct uring *uring)
 {
+	unsigned left;
+
 	if (uring->closing)
 		cancel_own(uring);
 	else
@@ -145,8 +148,16 @@ void uring_submit_waiting(struct uring *uring)
 		list_remove(&operation->link);
 		put(operation, &uring->in_flight, URING_IN_FLIGHT);
 	}
-	if (prepare_all(uring, &uring->starved) && prepare_all(uring, &uring->again))
-		prepare_all(uring, &uring->unsubmitted);
+	/* No more receives that will take a buffer at once than there are buffers. */
+	left = prepare_some(uring, &uring->starved, uring->buffers.count);
+	prepare_some(uring, &uring->hungry, left);
+	prepare_some(uring, &uring->unsubmitted, UINT_MAX);
+}
+
+bool uring_has_unsubmitted(const struct uring *uring)
+{
+	return !list_empty(&uring->unsubmitted) || !list_empty(&uring->starved) ||
+	       !list_empty(&uring->hungry) || !list_empty(&uring->cancelling);
 }
 
 int uring_submit(struct engine *engine)
@@ -160,8 +171,7 @@ int uring_submit(struct engine *engine)
 			uring_flush(uring);
 	}
 	/* What could not be submitted is the next wait's, which must be called for it. */
-	if (uring->refused || !list_empty(&uring->starved) || !list_empty(&uring->again) ||
-	    !list_empty(&uring->unsubmitted) || !list_empty(&uring->cancelling))
+	if (uring->refused || uring_has_unsubmitted(uring))
 		uring_signal(uring);
 	return 0;
 }

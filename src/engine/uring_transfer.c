@@ -126,7 +126,7 @@ static void read_fds(struct uring_receive_fds *receive, struct completion *compl
 	}
 }
 
-static void receive_again(struct uring_operation *operation, struct list *list)
+static void wait_for_buffer(struct uring_operation *operation, struct list *list)
 {
 	list_append(list, &operation->link);
 	operation->place = URING_UNSUBMITTED;
@@ -139,8 +139,12 @@ static void deliver_part(
 	list_remove(&operation->link);
 	operation->place = URING_DELIVERING;
 	uring_deliver(uring, operation->handler, completion);
-	if (operation->place == URING_DELIVERING)
-		receive_again(operation, &uring->again);
+	if (operation->place != URING_DELIVERING)
+		return;
+	if (container_of(operation, struct uring_receive, operation)->eager)
+		wait_for_buffer(operation, &uring->hungry);
+	else
+		uring_start(uring, operation);
 }
 
 void uring_receive_completed(
@@ -153,7 +157,9 @@ void uring_receive_completed(
 
 	if (cqe->res == -ENOBUFS && !operation->cancelled) {
 		list_remove(&operation->link);
-		receive_again(operation, &uring->starved);
+		/* Waiting for readiness would put it behind the others again. */
+		receive->eager = true;
+		wait_for_buffer(operation, &uring->starved);
 		return;
 	}
 	if (cqe->res == -ENOBUFS)

@@ -130,11 +130,14 @@ static void deliver_ready(struct uring *uring)
 /* 1: another turn is due; 0: the wait is over; or the loop's end. */
 static int turn(struct uring *uring, uint64_t until_ns)
 {
+	bool busy;
 	int r;
 
 	uring->refused = false;
 	uring_submit_waiting(uring);
-	if (until_ns == 0 || uring->delivered > 0 || uring->woken || uring->refused || deliverable(uring))
+	busy = uring->delivered > 0 || uring->woken || uring->refused || deliverable(uring) ||
+	       uring_has_unsubmitted(uring);
+	if (busy || until_ns == 0)
 		r = enter(uring);
 	else
 		r = sleep_until(uring, until_ns);

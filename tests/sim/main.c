@@ -58,24 +58,27 @@ static void on_crash(int number)
 	raise(number);
 }
 
-/* A sanitizer that ends the process says why; this says where. */
-void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
-static void on_death(void)
+/* A sanitizer says what, and then lets on_crash say where. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
 {
-	say_seed("violated: the sanitizer's report above");
+	return "abort_on_error=1";
+}
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+	return "abort_on_error=1:print_stacktrace=1";
 }
 
 static void catch_crashes(void)
 {
 	signal(SIGABRT, on_crash);
 	signal(SIGALRM, on_crash);
-	if (__sanitizer_set_death_callback) {
-		__sanitizer_set_death_callback(on_death);
-		return;
-	}
+#ifndef __SANITIZE_ADDRESS__
 	signal(SIGSEGV, on_crash);
 	signal(SIGBUS, on_crash);
 	signal(SIGFPE, on_crash);
+#endif
 }
 
 /* ---- coverage ---- */

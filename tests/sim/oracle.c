@@ -180,7 +180,7 @@ static void remember_backoff(struct sim_client *client, const struct hawser_chan
 	}
 	if (change->to == HAWSER_WAITING)
 		check_wait(client, change->next_retry_ns);
-	if (change->to == HAWSER_READY || change->to == HAWSER_IDLE)
+	if (change->to == HAWSER_READY || change->to == HAWSER_DRAINING || change->to == HAWSER_IDLE)
 		client->unready_at_ns = UINT64_MAX;
 	else if (client->unready_at_ns == UINT64_MAX)
 		client->unready_at_ns = now;

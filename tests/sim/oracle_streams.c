@@ -196,7 +196,7 @@ static struct sim_connection *check_echo(struct sim_client *client, const struct
 	if (connection->received + data->size > connection->delivered ||
 	    connection->received + data->size > buffer_size(&connection->expected))
 		violated(world, "client %u is given more bytes than came", client->index);
-	if (memcmp(data->data, buffer_bytes(&connection->expected) + connection->received, data->size) != 0)
+	if (data->size && memcmp(data->data, buffer_bytes(&connection->expected) + connection->received, data->size) != 0)
 		violated(world, "client %u is given other bytes than came", client->index);
 	return connection;
 }

@@ -188,10 +188,6 @@ ENGINE_TEST(foreign, wakes_for_each_kind_of_work)
 	/* an answer from a resolver's thread; */
 	rig_resolve(rig, &resolve, "localhost");
 	foreign_until(rig, event_fd, &resolve.ended);
-	/* a failure that needs no kernel; */
-	foreign_settle(rig, event_fd);
-	rig_watch(rig, &watch, "/tmp/hawser-there-is-no-such-directory");
-	foreign_until(rig, event_fd, &watch.ended);
 	/* a name in a directory; */
 	rig_directory_make(directory);
 	rig_watch(rig, &watch, directory);
@@ -204,13 +200,26 @@ ENGINE_TEST(foreign, wakes_for_each_kind_of_work)
 		rig->is->submit(rig->engine);
 	}
 	/* and what was cancelled. */
-	foreign_settle(rig, event_fd);
 	rig_cancel(rig, &watch);
 	foreign_until(rig, event_fd, &watch.ended);
 	rig_directory_remove(directory);
 	close(listener);
 	close(fillers[0]);
 	close(fillers[1]);
+}
+
+ENGINE_TEST(foreign, wakes_for_what_needs_no_kernel)
+{
+	struct rig_operation watch = {0};
+	int event_fd = rig->is->event_fd(rig->engine);
+
+	foreign_settle(rig, event_fd);
+	rig_watch(rig, &watch, "/tmp/hawser-there-is-no-such-directory");
+	foreign_until(rig, event_fd, &watch.ended);
+	foreign_settle(rig, event_fd);
+	rig_watch(rig, &watch, "/tmp");
+	rig_cancel(rig, &watch);
+	foreign_until(rig, event_fd, &watch.ended);
 }
 
 ENGINE_TEST(foreign, wakes_for_a_wake)

@@ -330,6 +330,10 @@ Test(host, files_take_reads_what_it_is_passed)
 	call.passed_fd = pipe_fds[0]; /* would block */
 	cr_assert_eq(peer_call(fd, &call), 0);
 	rejected_is(fd, 4);
+	call.request_id = 5;
+	call.passed_fd = open("/dev/zero", O_RDONLY | O_CLOEXEC); /* no file, though it can be read */
+	cr_assert_eq(peer_call(fd, &call), 0);
+	rejected_is(fd, 5);
 	close(fd);
 }
 
@@ -349,6 +353,14 @@ Test(host, echo_fds_returns_the_descriptor_with_its_frame)
 	cr_assert_eq(sent.st_ino, received.st_ino);
 	close(peer_passed_fd());
 	reply_is(fd, 3, false, "after");
+	cr_assert_eq(peer_passed_fd(), -1);
+	call.method_id = 1; /* Echo proper keeps descriptors to itself, and so does Sink */
+	cr_assert_eq(peer_call(fd, &call), 0);
+	reply_is(fd, 2, false, "args");
+	cr_assert_eq(peer_passed_fd(), -1);
+	call.method_id = 3;
+	cr_assert_eq(peer_call(fd, &call), 0);
+	reply_is(fd, 2, false, "");
 	cr_assert_eq(peer_passed_fd(), -1);
 	close(fd);
 }
