@@ -250,7 +250,7 @@ CLIENT_TEST(calls, answers_are_matched_by_id_not_by_order)
 	bed_expect_order(bed, "reply n03", "reply n00");
 }
 
-CLIENT_TEST(calls, d23_a_deadline_and_a_cancel_are_told_once_and_the_late_answer_is_ignored)
+CLIENT_TEST(calls, a_deadline_and_a_cancel_are_told_once_and_the_late_answer_is_ignored)
 {
 	HAWSER_OPTIONS(
 	    hawser_invoke_options, hasty, .method = "Wait", .arguments = {"60", 2}, .deadline_ms = 15);

@@ -210,6 +210,52 @@ static ssize_t refuse(hawser_client *client, const struct hawser_bytes *data, bo
 
 #define ECHO_SETUP .service = "Echo", .method = "Echo", .request = {"hello", 5}
 
+CLIENT_TEST(lifetime, c7_a_host_that_goes_at_the_bind_is_told_by_the_loss)
+{
+	HAWSER_OPTIONS(hawser_bind_options, one_shot, .service = "Echo", .one_shot = true);
+	struct script script;
+	hawser_client *client;
+
+	script_open(&script, bed);
+	client = bed_client(bed, NULL);
+	bed_bind_with(bed, client, &one_shot);
+	script_accept(&script, bed);
+	script_swallow(&script, bed, 14);
+	cr_assert_eq(bed_count(bed, "Echo"), 0, "nothing at the bind itself");
+	script_hang_up(&script);
+	bed_wait(bed, "Echo failed receive ECONNRESET lost");
+	cr_assert_eq(bed_count(bed, "Echo"), 1);
+	script_close(&script);
+}
+
+static void read_the_peer(struct bed *bed, const char *line, void *handle)
+{
+	struct hawser_status status = {.size = sizeof(status)};
+	struct hawser_peer peer;
+
+	if (strncmp(line, "client waiting receive", 22) != 0)
+		return;
+	cr_assert_eq(hawser_client_status(handle, &status), 0);
+	cr_assert_str_eq(status.address, bed->target + strlen("unix:"));
+	cr_assert_eq(hawser_client_peer(handle, &peer), 0);
+	cr_assert_eq(peer.uid, getuid());
+	bed_note(bed, "still readable");
+}
+
+CLIENT_TEST(lifetime, d23_b8_a_loss_is_told_once_and_who_was_there_stays_readable)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, .backoff_base_ms = 3600000, .backoff_cap_ms = 3600000);
+	struct script script;
+
+	bed->told = read_the_peer;
+	script_bound(&script, bed, &options);
+	script_close(&script);
+	bed_wait(bed, "still readable");
+	bed_run_ms(bed, 20);
+	cr_assert_eq(bed_count(bed, "client waiting receive"), 1);
+	cr_assert_eq(bed_count(bed, "Greeter lost"), 1);
+}
+
 CLIENT_TEST(lifetime, c8_setup_before_the_connect_runs_before_the_queue_drains)
 {
 	HAWSER_OPTIONS(hawser_setup_options, setup, ECHO_SETUP, .check = take_all);

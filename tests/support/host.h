@@ -15,7 +15,7 @@
  *
  * The program is HAWSER_BUILD_DIR/bin/hawser-host; without that variable, the one beside the test program, so
  * that each build tests its own, or else build/bin/hawser-host. Call from one thread only: the child is
- *killed when the thread that started it ends.
+ * killed when the thread that started it ends.
  */
 #ifndef HAWSER_TESTS_HOST_H
 #define HAWSER_TESTS_HOST_H
@@ -50,7 +50,7 @@ struct host {
 /* Starts the process and does not wait. -errno; -E2BIG: too many, or too long, arguments. */
 int host_spawn(struct host *host, const char *const *arguments);
 
-/* Waits until every target has its ready line. -ETIMEDOUT; -ECHILD: it ended before (host_wait() tells how).
+/* Waits until every target has its ready line. -ETIMEDOUT; -ECHILD: it ended before, host_wait() tells how.
  */
 int host_wait_ready(struct host *host, int timeout_ms);
 
@@ -75,8 +75,8 @@ void host_kill(struct host *host);
 /* What it has written on stderr since it was started, until the next call. */
 const char *host_errors(struct host *host);
 
-/* A directory of the test's own below /tmp, short enough for socket paths; removed with the files directly in
- * it. */
+/* A directory of the test's own below /tmp, short enough for socket paths, and its end with all files in it.
+ */
 int host_directory_make(char ret_directory[HOST_PATH_BYTES]);
 void host_directory_remove(const char *directory);
 

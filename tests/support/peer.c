@@ -24,8 +24,6 @@ enum { HEADER_BYTES = 4 };
 
 static int passed_fd = -1;
 
-/* ---- connecting ---- */
-
 static int connect_to(const struct sockaddr *address, socklen_t length, int timeout_ms)
 {
 	const struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000L};
@@ -82,8 +80,6 @@ int peer_connect(const char *target)
 {
 	return peer_connect_within(target, PEER_TIMEOUT_MS);
 }
-
-/* ---- requests ---- */
 
 struct writing {
 	size_t length;
@@ -184,8 +180,6 @@ int peer_invoke(int fd, uint64_t request_id, uint32_t service_id, uint32_t metho
 	struct peer_call call = {request_id, service_id, method_id, args, strlen(args), false, -1};
 	return peer_call(fd, &call);
 }
-
-/* ---- replies ---- */
 
 static void passed_fd_keep(struct msghdr *message)
 {

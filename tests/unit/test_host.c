@@ -59,8 +59,6 @@ static void rejected_is(int fd, uint8_t request_id)
 	cr_assert_str_eq(peer_receive(fd), wanted);
 }
 
-/* ---- recorded exchanges ---- */
-
 #define ECHO_BOUND_AFTER_ID                            \
 	"2225080110011a080801120445"                   \
 	"63686f1a0b080212074563686f4664731a0808031204" \
@@ -230,8 +228,6 @@ Test(host, b9_an_identity_is_taken_in_silence_as_often_as_it_comes)
 		close(fd);
 	}
 }
-
-/* ---- services ---- */
 
 Test(host, echo_and_sink)
 {

@@ -37,8 +37,6 @@ static void frame_is(const char *name, const struct codec_frame *frame, const ch
 	cr_assert_str_eq(encoded, hex, "%s", name);
 }
 
-/* ---- protoc.tsv ---- */
-
 static const struct codec_method greeter_methods[] = {{1, "SayHello"}, {2, "WaveGoodbye"}};
 static const struct codec_method frag_methods[] = {{0x424242, "foo"}};
 
@@ -146,8 +144,6 @@ Test(host_codec, every_frame_of_protoc)
 	fclose(file);
 	cr_assert_eq(rows, 14);
 }
-
-/* ---- traced.tsv ---- */
 
 enum answer {
 	ANSWER_NONE,
@@ -304,8 +300,6 @@ Test(host_codec, every_exchange_of_traced)
 	fclose(file);
 	cr_assert_eq(rows, 38);
 }
-
-/* ---- hostile input and limits ---- */
 
 static int payload_decode(const char *hex, struct codec_request *ret_request)
 {

@@ -67,8 +67,6 @@ static size_t output_read(char *text, size_t size)
 	return length;
 }
 
-/* ---- the command line ---- */
-
 Test(host_options, help_names_every_option_and_shows_examples)
 {
 	static const char *const wanted[] = {"--start-late-ms N", "--bind-listen-gap-ms N",
@@ -170,8 +168,6 @@ Test(host_options, a_port_taken_while_waiting_to_listen)
 	cr_assert_not_null(strstr(host_errors(&host), "Address already in use"), "%s", host_errors(&host));
 	close(fd);
 }
-
-/* ---- where and when ---- */
 
 Test(host_options, serves_several_kinds_of_targets_at_once)
 {
@@ -290,8 +286,6 @@ Test(host_options, overlong_widens_lengths_above_127)
 	cr_assert_eq(peer_passed_fd(), -1);
 	close(fd);
 }
-
-/* ---- ends and reports ---- */
 
 Test(host_options, exits_by_itself_and_on_either_signal)
 {

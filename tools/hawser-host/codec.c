@@ -28,8 +28,6 @@ enum {
 	COMPACT_LENGTH_MAX = 127,
 };
 
-/* ---- decoding ---- */
-
 struct field {
 	uint64_t number;
 	unsigned type;
@@ -194,8 +192,6 @@ void codec_header_encode(uint32_t payload_length, uint8_t ret_header[CODEC_HEADE
 	for (size_t i = 0; i < CODEC_HEADER_BYTES; i++)
 		ret_header[i] = (uint8_t)(payload_length >> (8 * i));
 }
-
-/* ---- encoding ---- */
 
 struct writer {
 	struct codec_frame *frame;

@@ -38,8 +38,6 @@ bool faults_on_accept(const struct options *options, int fd)
 	return true;
 }
 
-/* ---- wrong answers ---- */
-
 static uint64_t random_draw(struct host *host)
 {
 	/* splitmix64: every seed is a good one, 0 too. */
@@ -102,8 +100,6 @@ bool faults_on_request(struct connection *connection, const struct codec_request
 		return false;
 	return true;
 }
-
-/* ---- answers held back or doubled ---- */
 
 static struct codec_bytes held_bytes(const struct held_answer *answer)
 {
@@ -182,8 +178,6 @@ void faults_answer_send(
 		return;
 	answer_push(connection, bytes, descriptors);
 }
-
-/* ---- floods and ends ---- */
 
 void faults_flood_produce(struct connection *connection)
 {

@@ -66,8 +66,6 @@ static void bind_answer(struct connection *connection, const struct codec_reques
 	faults_answer_send(connection, &host->frame, NULL);
 }
 
-/* ---- streams ---- */
-
 static int stream_start(struct connection *connection, uint64_t request_id, uint64_t count)
 {
 	struct stream *stream = NULL;
@@ -133,8 +131,6 @@ void requests_streams_free(struct connection *connection)
 	while (connection->first_stream != NULL)
 		free(stream_take_first(connection));
 }
-
-/* ---- calls ---- */
 
 static int delayed_start(struct connection *connection, uint64_t request_id, uint32_t delay_ms)
 {

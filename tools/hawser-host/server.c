@@ -51,8 +51,6 @@ static int call_fail(const char *call)
 	return -error;
 }
 
-/* ---- listening ---- */
-
 static int server_accept_watch(struct server *server, int operation, uint32_t events)
 {
 	for (size_t i = 0; i < server->listeners_count; i++) {
@@ -125,8 +123,6 @@ static void server_accept(struct server *server, const struct listener *listener
 	}
 }
 
-/* ---- the loop ---- */
-
 static void server_timer(struct server *server, const struct timer *timer)
 {
 	struct connection *connection = timer->owner;
@@ -192,8 +188,6 @@ static void server_loop(struct server *server)
 		connection_free_closed(host);
 	}
 }
-
-/* ---- start and end ---- */
 
 static int server_signals_open(struct server *server)
 {
