@@ -156,7 +156,7 @@ $(O)/bin/%: $(O)/obj/tests/examples/%.o $(O)/lib/libhawser.a
 	$(link) $(LIBS)
 
 $(O)/bin/redis: $(O)/obj/tests/support/redis_client.o
-$(O)/bin/test_redis: | $(O)/bin/redis # runs it
+$(O)/bin/test_redis_client: | $(O)/bin/redis # runs it
 
 # README shows the examples: callbacks that name all they are given, and use what they need.
 $(O)/obj/tests/examples/%.o: override CFLAGS += -Wno-unused-parameter

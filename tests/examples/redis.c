@@ -68,7 +68,7 @@ static void on_change(hawser_client *client, const struct hawser_change *change,
 {
 	(void)client;
 	(void)user;
-	if (change->to == HAWSER_WAITING)
+	if (change->to == HAWSER_WAITING && !redis.finishing)
 		fprintf(stderr, "redis: %s: %s (%s)\n", hawser_stage_name(change->error->stage),
 		    change->error->text, hawser_errno_name(change->error->code));
 }

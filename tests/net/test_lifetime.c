@@ -370,7 +370,7 @@ CLIENT_TEST(lifetime, a_setup_check_can_refuse_the_host)
 	bed_host(bed, NULL);
 	client = bed_client(bed, &options);
 	cr_assert_eq(bed_call(bed, hawser_client_setup(client, &setup, bed_on_setup, bed)), 0);
-	bed_wait(bed, "client waiting setup EACCES protocol");
+	bed_wait(bed, "client closing setup EACCES protocol");
 	bed_wait(bed, "setup setup EACCES protocol");
 	cr_assert_eq(bed_count(bed, "client ready"), 0);
 }

@@ -248,6 +248,8 @@ static void watch_tell(struct world *world, uint64_t id, uint64_t detail)
 		completion.more = false;
 	}
 	trace(world, TRACE_watch_event, host, detail & 0xff, 0);
+	if (completion.result == 0 && (detail & 0xff) != NEWS_SPURIOUS)
+		oracle_path_appears(world, host, operation->started_ns);
 	operation_deliver(world, operation, &completion);
 }
 

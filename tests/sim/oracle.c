@@ -169,17 +169,29 @@ static void check_punctual(const struct sim_client *client, const struct hawser_
 static void remember_backoff(struct sim_client *client, const struct hawser_change *change)
 {
 	uint64_t now = client->world->now;
+	bool is_useful = client->useful_connection && client->useful_connection == client->connection;
 
 	if (change->from == HAWSER_READY && now - client->told_at_ns >= 9 * SECOND)
 		client->failures_least = 0;
 	if (change->from == HAWSER_READY && now - client->told_at_ns >= 11 * SECOND)
 		client->failures_most = 0;
+	if (change->from == HAWSER_READY && now - client->told_at_ns >= 9 * SECOND)
+		is_useful = true;
 	if (change->to == HAWSER_IDLE) { /* handed over */
 		client->failures_least = 0;
 		client->failures_most = 0;
+		client->rounds_failed = 0;
 	}
 	if (change->to == HAWSER_WAITING)
 		check_wait(client, change->next_retry_ns);
+	if (change->to == HAWSER_WAITING && !client->is_unix)
+		client->rounds_failed = is_useful ? 0 : client->rounds_failed + 1;
+	if (change->to == HAWSER_WAITING)
+		client->useful_connection = 0;
+	client->readies += change->to == HAWSER_READY;
+	if (client->rounds_failed >= client->options.rounds_max && !client->world->memory.failures)
+		violated(client->world, "client %u begins a round after %u that failed, more than rounds_max",
+		    client->index, client->rounds_failed);
 	if (change->to == HAWSER_READY || change->to == HAWSER_DRAINING || change->to == HAWSER_IDLE)
 		client->unready_at_ns = UINT64_MAX;
 	else if (client->unready_at_ns == UINT64_MAX)
@@ -284,6 +296,17 @@ void oracle_resolved(struct world *world, int index, const struct address *addre
 	client->addresses_tried = 0;
 }
 
+void oracle_path_appears(struct world *world, unsigned host, uint64_t watched_since_ns)
+{
+	for (uint32_t i = 0; i < world->user.clients_count; i++) {
+		struct sim_client *client = &world->user.clients[i];
+
+		if (client->made && client->is_unix && client->host == host && client->told == HAWSER_WAITING &&
+		    watched_since_ns <= client->told_at_ns && !world->memory.failures)
+			client->path_hit_at_ns = world->now;
+	}
+}
+
 /* The first bytes of a connection reset its backoff; while it is being closed they may or may not. */
 void oracle_delivered(
     struct world *world, const struct sim_connection *connection, const uint8_t *data, size_t size)
@@ -293,4 +316,6 @@ void oracle_delivered(
 	(void)data;
 	(void)size;
 	client->failures_least = 0;
+	client->useful_connection = connection_id(world, connection);
+	client->rounds_failed = 0;
 }

@@ -16,6 +16,7 @@ struct sim_binding;
 struct sim_call;
 struct sim_timer;
 struct sim_post;
+struct operation;
 
 /* Callbacks of the library. */
 void oracle_callback(struct world *world); /* any of them: may one run now? */
@@ -38,6 +39,10 @@ int oracle_connecting(struct world *world, const struct connect_request *request
 void oracle_connected(struct world *world, const struct sim_connection *connection);
 int oracle_resolving(struct world *world, const char *name, int *ret_host);
 void oracle_resolved(struct world *world, int client, const struct address *addresses, unsigned count);
+/* A watch that began at a certain time said so. */
+void oracle_path_appears(struct world *world, unsigned host, uint64_t watched_since_ns);
+void oracle_given(
+    struct world *world, const struct sim_connection *connection, const struct operation *operation);
 void oracle_taken(struct world *world, struct sim_connection *connection);
 void oracle_delivered(
     struct world *world, const struct sim_connection *connection, const uint8_t *data, size_t size);
@@ -51,6 +56,7 @@ void oracle_answering(
 /* What the user asked for and looks at. */
 void oracle_sent(struct sim_client *client, const uint8_t *data, size_t size, uint64_t position);
 void oracle_status(struct sim_client *client);
+void oracle_sent_position(struct sim_client *client);
 
 /* Between turns: nothing is overdue. */
 void oracle_turned(struct world *world);

@@ -174,6 +174,11 @@ static void check_fate(struct sim_call *call, const struct hawser_error *error)
 		call->claimed_unsent = true;
 		break;
 	case HAWSER_FATE_MAYBE_EXECUTED:
+		/* Cancelled or overdue in the queue it may still be sent. */
+		if (!call->given && !call->taken &&
+		    (error->cause == HAWSER_CAUSE_PROTOCOL || error->cause == HAWSER_CAUSE_LOST))
+			violated(world, "call %u is said to be executed maybe, and the kernel never had all of it",
+			    call->index);
 		break;
 	}
 	if (error->code == -ENOSYS && error->stage == HAWSER_STAGE_CALL && !call->missing && error->fate != HAWSER_FATE_ANSWERED)

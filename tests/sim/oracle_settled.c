@@ -47,6 +47,19 @@ static uint64_t stay_most(const struct sim_client *client)
 	}
 }
 
+/* What ends a wait before its time. */
+static void check_wait_ends(const struct sim_client *client)
+{
+	const struct world *world = client->world;
+
+	if (client->retry_asked_at_ns > client->told_at_ns && world->now > client->retry_asked_at_ns + SLACK)
+		violated(world, "client %u was asked to retry now at %.3f s, and still waits", client->index,
+		    (double)client->retry_asked_at_ns / 1e9);
+	if (client->path_hit_at_ns > client->told_at_ns && world->now > client->path_hit_at_ns + SLACK)
+		violated(world, "client %u waits, though its host's path appeared at %.3f s", client->index,
+		    (double)client->path_hit_at_ns / 1e9);
+}
+
 static void check_client(struct sim_client *client)
 {
 	const struct world *world = client->world;
@@ -55,6 +68,8 @@ static void check_client(struct sim_client *client)
 	if (world->now > client->told_at_ns + stay_most(client) + SLACK)
 		violated(world, "client %u has been %s since %.3f s and is told nothing", client->index,
 		    hawser_state_name(client->told), (double)client->told_at_ns / 1e9);
+	if (client->told == HAWSER_WAITING)
+		check_wait_ends(client);
 	if (client->told == HAWSER_CLOSED)
 		return;
 	if (client->closing_at_ns && world->now > client->closing_at_ns + SLACK)
@@ -82,6 +97,11 @@ static void check_binding(const struct sim_binding *binding)
 	if (binding->one_shot && !binding->bound &&
 	    world->now > binding->asked_at_ns + limit_ns(deadline_ms) + SLACK)
 		violated(world, "binding %u was to be bound or to fail by now", binding->index);
+	if (binding->one_shot && binding->bounds && !binding->bound)
+		violated(world, "binding %u was lost, and being one-shot was not ended", binding->index);
+	if ((binding->fail_fast || client->options.fail_fast) && !binding->bound &&
+	    client->told == HAWSER_WAITING && binding->asked_at_ns + SECOND < client->told_at_ns)
+		violated(world, "binding %u waits for another round, and was to fail with this one", binding->index);
 	connection = connection_find(world, binding->pending_connection);
 	if (connection && connection->client_open &&
 	    world->now > binding->pending_at_ns + limit_ns(deadline_ms) + SLACK)
@@ -177,7 +197,33 @@ void oracle_status(struct sim_client *client)
 	if (connections != status.connections && !client->none)
 		violated(world, "client %u was ready %llu times, and its histogram has %llu", client->index,
 		    (unsigned long long)status.connections, (unsigned long long)connections);
+	if (status.connections < client->readies ||
+	    (status.state == client->told && status.connections != client->readies && !client->none &&
+		!world->memory.failures))
+		violated(world, "client %u was told %u times that it is ready, and its status counts %llu", client->index,
+		    client->readies, (unsigned long long)status.connections);
 	check_queues(client, &status);
+}
+
+/* How far the kernel got, by the library's word and by the engine's. */
+void oracle_sent_position(struct sim_client *client)
+{
+	struct world *world = client->world;
+	const struct sim_connection *connection = connection_find(world, client->connection);
+	uint64_t completely;
+	uint64_t possibly;
+	int result;
+
+	api_enter(world);
+	result = hawser_client_sent(client->handle, &completely, &possibly);
+	api_leave(world, API_sent, client->index, result);
+	if (result < 0 || !connection || client->told != HAWSER_READY ||
+	    hawser_client_state(client->handle) != HAWSER_READY)
+		return;
+	if (completely > possibly || completely > connection->taken || possibly < connection->taken)
+		violated(world, "client %u: %llu bytes were sent completely and %llu possibly, and the kernel took %llu",
+		    client->index, (unsigned long long)completely, (unsigned long long)possibly,
+		    (unsigned long long)connection->taken);
 }
 
 /* ---- the healed network ---- */

@@ -111,6 +111,35 @@ static void taken_frame(
 		taken_invoke(world, connection, &frame, begins_at);
 }
 
+/* All that the kernel has, and what it is given now: calls that are whole in it may be executed from here on. */
+void oracle_given(
+    struct world *world, const struct sim_connection *connection, const struct operation *operation)
+{
+	struct user *user = &world->user;
+	struct buffer *given = &world->given;
+	struct frame frame;
+	size_t size;
+
+	if (world->hosts[connection->host].raw)
+		return;
+	for (uint32_t i = 0; i < user->calls_count && !connection->host_open; i++)
+		user->calls[i].given = true; /* nobody reads there any more: nobody can tell */
+	if (!connection->host_open)
+		return;
+	buffer_clear(given);
+	buffer_append(given, buffer_bytes(&connection->outbound) + connection->outbound_tapped,
+	    buffer_size(&connection->outbound) - connection->outbound_tapped);
+	for (unsigned i = 0; i < operation->vectors_count; i++)
+		buffer_append(given, operation->vectors[i].iov_base, operation->vectors[i].iov_len);
+	while ((size = frame_whole(buffer_bytes(given), buffer_size(given))) > 0) {
+		if (frame_read(buffer_bytes(given) + FRAME_HEADER, size - FRAME_HEADER, &frame) &&
+		    frame.kind == FRAME_INVOKE && frame.arguments.size >= TEXT_HEADER &&
+		    word_get(frame.arguments.data + 4) < user->calls_count)
+			user->calls[word_get(frame.arguments.data + 4)].given = true;
+		buffer_consume(given, size);
+	}
+}
+
 /* ---- raw streams ---- */
 
 static void expect_setup(struct sim_connection *connection, const struct sim_client *client)

@@ -67,6 +67,7 @@ static struct operation *operation_start(
 	operation->kind = (uint8_t)kind;
 	operation->generation = ++engine->sequence;
 	operation->handler = handler;
+	operation->started_ns = world->now;
 	operation->fd = -1;
 	operation->client = -1;
 	engine->in_flight++;
@@ -194,6 +195,7 @@ static int sim_send(struct engine *base, int fd, const struct iovec *vectors, un
 	if (operation->size == 0)
 		violated(world, "engine: a send of nothing");
 	connection->send_id = *ret_id;
+	oracle_given(world, connection, operation);
 	agenda_add(world, chance(world, world->faults.send_slow) ? draw_below(world, 50 * MILLISECOND) : 0,
 	    send_progress, *ret_id, 0);
 	return 0;

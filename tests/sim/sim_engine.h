@@ -27,6 +27,7 @@ struct operation {
 	uint8_t kind;
 	uint32_t generation;
 	struct handler handler;
+	uint64_t started_ns;
 	int fd;
 	int client;
 

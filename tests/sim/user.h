@@ -63,6 +63,11 @@ struct sim_client {
 	uint64_t told_at_ns;
 	uint64_t next_retry_ns;
 	uint64_t hastened_at_ns; /* the user asked not to wait for the backoff */
+	uint64_t retry_asked_at_ns; /* and by retry_now: this wait has to end */
+	uint64_t path_hit_at_ns;    /* the directory said that the host's path appeared */
+	uint32_t rounds_failed;     /* since a connection was last of use */
+	uint64_t useful_connection; /* the last that brought bytes */
+	uint32_t readies;
 	uint64_t closing_at_ns;  /* the user asked for the end; 0: it did not */
 	uint64_t unready_at_ns;  /* since when there is no ready connection */
 	uint32_t failures_least; /* of the backoff, if it was reset whenever that may have been */
@@ -130,6 +135,7 @@ struct sim_call {
 	unsigned fds_count;
 	uint64_t asked_at_ns;
 
+	bool given;    /* to the kernel, as a whole, in a send that may not have taken it */
 	bool taken;    /* the kernel has the whole of it */
 	bool executed; /* a host saw it */
 	bool ended;

@@ -114,12 +114,16 @@ void user_client_connect(struct world *world)
 void user_client_retry_now(struct world *world)
 {
 	struct sim_client *client = any_client(world);
+	int result;
 
 	if (!client)
 		return;
 	client->hastened_at_ns = world->now;
 	api_enter(world);
-	api_leave(world, API_client_retry_now, client->index, hawser_client_retry_now(client->handle));
+	result = hawser_client_retry_now(client->handle);
+	api_leave(world, API_client_retry_now, client->index, result);
+	if (result == 0)
+		client->retry_asked_at_ns = world->now;
 }
 
 void user_client_drain(struct world *world)
@@ -235,6 +239,7 @@ void user_client_ask(struct world *world)
 	if (!client)
 		return;
 	oracle_status(client);
+	oracle_sent_position(client);
 	if (chance(world, 30)) {
 		api_enter(world);
 		length = hawser_client_status_json(client->handle, text, sizeof(text));

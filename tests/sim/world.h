@@ -52,6 +52,7 @@ struct world {
 	struct buffer codec_entry;
 	struct buffer codec_frame;
 	struct buffer reply;
+	struct buffer given; /* the oracle's look ahead */
 	struct buffer text; /* arguments and raw bytes of the user */
 	struct answer answers[ANSWERS_MAX];
 	struct host hosts[HOSTS_MAX];

@@ -172,7 +172,6 @@ int host_restart(struct host *host)
 {
 	size_t target = 0;
 	host_kill(host);
-	fds_close(host);
 	for (size_t i = 0; i < host->arguments_count && target < host->targets_ready; i++)
 		if (argument_is_target(host->arguments[i]))
 			memcpy(host->arguments[i], host->targets[target++], HOST_TARGET_BYTES);
@@ -189,9 +188,19 @@ const char *host_target(const struct host *host, size_t index)
 	return index < host->targets_ready ? host->targets[index] : "";
 }
 
-int host_wait(struct host *host, int timeout_ms)
+static int process_reap(struct host *host)
 {
 	int status;
+	if (waitpid(host->pid, &status, 0) != host->pid)
+		return -errno;
+	host->pid = 0;
+	host_errors(host);
+	fds_close(host);
+	return WIFSIGNALED(status) ? EXIT_SIGNAL_BASE + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int host_wait(struct host *host, int timeout_ms)
+{
 	if (host->pid == 0)
 		return -ECHILD;
 	int pid_fd = pidfd_open(host->pid, 0);
@@ -200,12 +209,7 @@ int host_wait(struct host *host, int timeout_ms)
 	struct pollfd ended = {.fd = pid_fd, .events = POLLIN};
 	int count = poll(&ended, 1, timeout_ms);
 	close(pid_fd);
-	if (count <= 0)
-		return -ETIMEDOUT;
-	if (waitpid(host->pid, &status, 0) != host->pid)
-		return -errno;
-	host->pid = 0;
-	return WIFSIGNALED(status) ? EXIT_SIGNAL_BASE + WTERMSIG(status) : WEXITSTATUS(status);
+	return count > 0 ? process_reap(host) : -ETIMEDOUT;
 }
 
 int host_stop(struct host *host)
@@ -216,8 +220,6 @@ int host_stop(struct host *host)
 	int status = host_wait(host, HOST_EXIT_TIMEOUT_MS);
 	if (status < 0)
 		host_kill(host);
-	host_errors(host);
-	fds_close(host);
 	return status;
 }
 
@@ -226,10 +228,7 @@ void host_kill(struct host *host)
 	if (host->pid == 0)
 		return;
 	kill(host->pid, SIGKILL);
-	waitpid(host->pid, NULL, 0);
-	host->pid = 0;
-	host_errors(host);
-	fds_close(host);
+	process_reap(host);
 }
 
 const char *host_errors(struct host *host)

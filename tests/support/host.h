@@ -47,11 +47,13 @@ struct host {
 
 #define HOST_ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-/* Starts the process and does not wait. -errno; -E2BIG: too many, or too long, arguments. */
+/*
+ * Starts the process and does not wait. What *host held before is overwritten: it must not be running.
+ * -errno; -E2BIG: too many, or too long, arguments.
+ */
 int host_spawn(struct host *host, const char *const *arguments);
 
-/* Waits until every target has its ready line. -ETIMEDOUT; -ECHILD: it ended before, host_wait() tells how.
- */
+/* Waits until every target has its ready line. -ETIMEDOUT; -ECHILD: it ended before; see host_wait(). */
 int host_wait_ready(struct host *host, int timeout_ms);
 
 /* Both of the above; on failure the process is gone. Not for hosts that print no ready lines (--quiet). */
@@ -72,11 +74,10 @@ int host_stop(struct host *host);
 /* SIGKILL: socket files stay behind. */
 void host_kill(struct host *host);
 
-/* What it has written on stderr since it was started, until the next call. */
+/* What it has written on stderr since it was started, also after its end. Valid until the next call. */
 const char *host_errors(struct host *host);
 
-/* A directory of the test's own below /tmp, short enough for socket paths, and its end with all files in it.
- */
+/* A directory below /tmp, short enough for socket paths; it is removed with all files directly in it. */
 int host_directory_make(char ret_directory[HOST_PATH_BYTES]);
 void host_directory_remove(const char *directory);
 

@@ -16,25 +16,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool number_parse(const struct hawser_bytes *text, long long *ret_number)
+{
+	char digits[24] = "";
+	char *end;
+
+	if (text->size >= sizeof(digits))
+		return false;
+	memcpy(digits, text->data, text->size);
+	*ret_number = strtoll(digits, &end, 10);
+	return (isdigit((unsigned char)digits[0]) || digits[0] == '-') && end == digits + text->size;
+}
+
 ssize_t redis_reply_parse(const char *data, size_t size, struct redis_reply *ret_reply)
 {
 	const char *end = memmem(data, size < REDIS_LINE_MAX ? size : REDIS_LINE_MAX, "\r\n", 2);
 	struct redis_reply reply = {0};
 	size_t whole;
-	char *digits_end;
 
 	if (!end)
 		return size < REDIS_LINE_MAX ? 0 : -EPROTO;
-	reply.kind = data[0];
-	reply.bytes = (struct hawser_bytes){data + 1, (size_t)(end - data) - 1};
 	whole = (size_t)(end - data) + 2;
-	if (reply.kind == ':' || reply.kind == '$') {
-		reply.number = strtoll(data + 1, &digits_end, 10);
-		if (isspace((unsigned char)data[1]) || digits_end != end)
-			return -EPROTO;
-	} else if (reply.kind != '+' && reply.kind != '-') {
+	reply.kind = data[0];
+	reply.bytes = (struct hawser_bytes){data + 1, whole - 3};
+	if (!memchr("+-:$", reply.kind, 4))
 		return -EPROTO;
-	}
+	if ((reply.kind == ':' || reply.kind == '$') && !number_parse(&reply.bytes, &reply.number))
+		return -EPROTO;
 	if (reply.kind == '$' && reply.number == -1) {
 		reply.bytes = (struct hawser_bytes){NULL, 0};
 	} else if (reply.kind == '$') {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * See the header. A filter that answers by itself has no memory, so for every nth call the kernel asks a
+ * See the header. A filter that answers by itself has no memory, so for the other kinds the kernel asks a
  * supervisor thread, which is not under the filter: it was started before, and filters are not synchronised.
  */
 #include "syscall_fault.h"
@@ -48,31 +48,36 @@ struct syscall_fault {
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t told;
+	long (*decide)(const unsigned long long *arguments, void *user);
+	void *user;
 	int listener; /* -1 until the filter is there */
-	unsigned nth;
+	unsigned decided;
+	bool ending;
+	unsigned nth; /* of syscall_fault_every */
 	int error;
 	unsigned calls;
-	unsigned failures;
-	bool ending;
 };
 
 static void answer(struct syscall_fault *fault, int listener)
 {
 	struct seccomp_notif question;
 	struct seccomp_notif_resp response = {0};
+	unsigned long long arguments[6];
+	long result;
 
 	memset(&question, 0, sizeof(question));
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &question) < 0)
 		return;
 	response.id = question.id;
-	pthread_mutex_lock(&fault->mutex);
-	if (!fault->ending && ++fault->calls % fault->nth == 0) {
-		response.error = -fault->error;
-		fault->failures++;
-	} else {
+	memcpy(arguments, question.data.args, sizeof(arguments));
+	result = fault->decide(arguments, fault->user);
+	if (result == SYSCALL_GOES_ON)
 		response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-	}
-	pthread_mutex_unlock(&fault->mutex);
+	else if (result < 0)
+		response.error = (int)result;
+	else
+		response.val = result;
+	fault->decided += result != SYSCALL_GOES_ON;
 	ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
 
@@ -97,7 +102,21 @@ static void *supervise(void *user)
 	return NULL;
 }
 
-struct syscall_fault *syscall_fault_every(int number, unsigned nth, int error)
+static struct syscall_fault *fault_make(
+    long (*decide)(const unsigned long long *arguments, void *user), void *user)
+{
+	struct syscall_fault *fault = calloc(1, sizeof(*fault));
+
+	cr_assert_not_null(fault);
+	pthread_mutex_init(&fault->mutex, NULL);
+	pthread_cond_init(&fault->told, NULL);
+	fault->listener = -1;
+	fault->decide = decide;
+	fault->user = user;
+	return fault;
+}
+
+static void fault_begin(struct syscall_fault *fault, int number)
 {
 	struct sock_filter code[] = {
 	    LOAD(nr),
@@ -105,15 +124,8 @@ struct syscall_fault *syscall_fault_every(int number, unsigned nth, int error)
 	    RETURN(SECCOMP_RET_USER_NOTIF),
 	    RETURN(SECCOMP_RET_ALLOW),
 	};
-	struct syscall_fault *fault = calloc(1, sizeof(*fault));
 	int listener;
 
-	cr_assert_not_null(fault);
-	pthread_mutex_init(&fault->mutex, NULL);
-	pthread_cond_init(&fault->told, NULL);
-	fault->listener = -1;
-	fault->nth = nth;
-	fault->error = error;
 	cr_assert_eq(pthread_create(&fault->thread, NULL, supervise, fault), 0);
 	listener = filter_install(code, sizeof(code) / sizeof(code[0]), SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	cr_assert_geq(listener, 0, "%s", strerror(errno));
@@ -121,12 +133,39 @@ struct syscall_fault *syscall_fault_every(int number, unsigned nth, int error)
 	fault->listener = listener;
 	pthread_cond_signal(&fault->told);
 	pthread_mutex_unlock(&fault->mutex);
+}
+
+struct syscall_fault *syscall_fault_decide(
+    int number, long (*decide)(const unsigned long long *arguments, void *user), void *user)
+{
+	struct syscall_fault *fault = fault_make(decide, user);
+
+	fault_begin(fault, number);
+	return fault;
+}
+
+static long decide_every(const unsigned long long *arguments, void *user)
+{
+	struct syscall_fault *fault = user;
+
+	(void)arguments;
+	return ++fault->calls % fault->nth == 0 ? -fault->error : SYSCALL_GOES_ON;
+}
+
+struct syscall_fault *syscall_fault_every(int number, unsigned nth, int error)
+{
+	struct syscall_fault *fault = fault_make(decide_every, NULL);
+
+	fault->user = fault;
+	fault->nth = nth;
+	fault->error = error;
+	fault_begin(fault, number);
 	return fault;
 }
 
 unsigned syscall_fault_end(struct syscall_fault *fault)
 {
-	unsigned failures;
+	unsigned decided;
 
 	pthread_mutex_lock(&fault->mutex);
 	fault->ending = true;
@@ -134,9 +173,9 @@ unsigned syscall_fault_end(struct syscall_fault *fault)
 	pthread_join(fault->thread, NULL);
 	/* From here on the filtered call answers -ENOSYS: nobody listens. */
 	close(fault->listener);
-	failures = fault->failures;
+	decided = fault->decided;
 	pthread_cond_destroy(&fault->told);
 	pthread_mutex_destroy(&fault->mutex);
 	free(fault);
-	return failures;
+	return decided;
 }

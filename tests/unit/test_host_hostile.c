@@ -152,7 +152,7 @@ Test(host_hostile, a_flood_nobody_reads_stops_nobody_else)
 		still_serves();
 	cr_assert_lt(memory_kib(), MEMORY_KIB_MAX);
 	for (int frames = 0; frames < 2000; frames++)
-		cr_assert_gt(strlen(peer_receive(fd)), 2 * 8192);
+		cr_assert_gt(strlen(peer_receive(fd)), (size_t)2 * 8192);
 	close(fd);
 	still_serves();
 }

@@ -8,6 +8,7 @@
 #include "../support/syscall_fault.h"
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,6 +95,27 @@ Test(uring, a_forked_child_does_not_get_the_ring)
 	rig_close(&rig);
 }
 
+/* What could not be submitted keeps a foreign loop awake. */
+static void expect_sent_by_foreign_loop(struct rig *rig, int fd, int peer)
+{
+	struct rig_operation send = {0};
+	int event_fd = rig->is->event_fd(rig->engine);
+	char byte;
+
+	for (int i = 0; i < 20; i++) {
+		rig_send(rig, &send, fd, "x", 1);
+		while (!send.ended) {
+			struct pollfd watched = {.fd = event_fd, .events = POLLIN};
+
+			cr_assert_eq(rig->is->submit(rig->engine), 0);
+			cr_assert_eq(poll(&watched, 1, RIG_PATIENCE_S * 1000), 1, "asleep with work to do");
+			rig_turn(rig, 0);
+		}
+		cr_assert_eq(send.result, 1);
+		cr_assert_eq(read(peer, &byte, 1), 1);
+	}
+}
+
 /* Connects, transfers and a deadline while every second io_uring_enter fails. */
 static void expect_works_with(int error)
 {
@@ -126,6 +148,7 @@ static void expect_works_with(int error)
 	}
 	rig_until(&rig, late.ended);
 	cr_assert_eq(late.result, -ETIMEDOUT);
+	expect_sent_by_foreign_loop(&rig, fd, peer);
 	close(peer);
 	rig_until(&rig, receive.ended);
 	rig_operation_free(&receive);
@@ -162,6 +185,27 @@ Test(uring, another_failure_ends_the_loop)
 	syscall_fault_always(SYS_io_uring_enter, SYSCALL_FAULT_ANY, EBADF);
 	cr_assert_eq(rig.is->wait(rig.engine, ENGINE_NEVER, 1), -EBADF);
 	/* It can still be closed; what the kernel had goes with the ring. */
+	rig_close(&rig);
+}
+
+Test(uring, that_cannot_be_enabled_says_so)
+{
+	struct rig rig;
+
+	rig_open(&rig, &tiny);
+	syscall_fault_always(SYS_io_uring_register, IORING_REGISTER_ENABLE_RINGS, EPERM);
+	cr_assert_eq(rig.is->wait(rig.engine, ENGINE_NEVER, 1), -EPERM);
+	rig_close(&rig);
+}
+
+Test(uring, an_event_fd_that_cannot_be_had_is_not_left_over)
+{
+	struct rig rig;
+
+	rig_open(&rig, &tiny);
+	syscall_fault_always(SYS_io_uring_register, IORING_REGISTER_EVENTFD, ENOMEM);
+	cr_assert_eq(rig.is->event_fd(rig.engine), -ENOMEM);
+	rig_turn(&rig, 0);
 	rig_close(&rig);
 }
 

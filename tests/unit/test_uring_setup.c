@@ -6,13 +6,14 @@
 #include "../support/engine_rig.h"
 #include "../support/syscall_fault.h"
 #include <errno.h>
+#include <liburing.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { REGISTER_PROBE = 8, REGISTER_PBUF_RING = 22, OWN_USERS = 1000000 };
+enum { OWN_USERS = 1000000 };
 
 static const struct rig_kind tiny = {.tiny = true};
 static const struct rig_kind ordinary = {.tiny = false};
@@ -66,12 +67,57 @@ Test(uring_setup, an_old_kernel_is_told_by_the_flags_it_lacks)
 
 Test(uring_setup, without_a_probe_it_is_not_used)
 {
-	expect_refusal(SYS_io_uring_register, REGISTER_PROBE, EINVAL, -EOPNOTSUPP, "PROBE");
+	expect_refusal(SYS_io_uring_register, IORING_REGISTER_PROBE, EINVAL, -EOPNOTSUPP, "PROBE");
 }
 
 Test(uring_setup, without_buffer_rings_it_is_not_used)
 {
-	expect_refusal(SYS_io_uring_register, REGISTER_PBUF_RING, EINVAL, -EOPNOTSUPP, "PBUF_RING");
+	expect_refusal(SYS_io_uring_register, IORING_REGISTER_PBUF_RING, EINVAL, -EOPNOTSUPP, "PBUF_RING");
+}
+
+/* An older kernel's answers: the system call is made, and what it says is made less. */
+static long set_up_without_skip(const unsigned long long *arguments, void *user)
+{
+	struct io_uring_params *parameters = (void *)(uintptr_t)arguments[1];
+	long fd = syscall(SYS_io_uring_setup, arguments[0], parameters);
+
+	(void)user;
+	parameters->features &= ~IORING_FEAT_CQE_SKIP;
+	return fd;
+}
+
+static long probe_without_connect(const unsigned long long *arguments, void *user)
+{
+	struct io_uring_probe *probe = (void *)(uintptr_t)arguments[2];
+	long result;
+
+	(void)user;
+	if (arguments[1] != IORING_REGISTER_PROBE)
+		return SYSCALL_GOES_ON;
+	result = syscall(SYS_io_uring_register, arguments[0], arguments[1], arguments[2], arguments[3]);
+	probe->ops[IORING_OP_CONNECT].flags = 0;
+	return result;
+}
+
+static void expect_missing(
+    int number, long (*decide)(const unsigned long long *arguments, void *user), const char *name)
+{
+	const char *missing = NULL;
+	struct syscall_fault *fault = syscall_fault_decide(number, decide, NULL);
+
+	cr_assert_eq(refused(&missing), -EOPNOTSUPP);
+	cr_assert_str_eq(missing, name);
+	cr_assert_eq(syscall_fault_end(fault), 1);
+}
+
+Test(uring_setup, a_feature_that_is_missing_is_named)
+{
+	expect_missing(SYS_io_uring_setup, set_up_without_skip, "IORING_FEAT_CQE_SKIP");
+}
+
+Test(uring_setup, an_operation_that_is_missing_is_named)
+{
+	expect_missing(SYS_io_uring_register, probe_without_connect, "IORING_OP_CONNECT");
 }
 
 Test(uring_setup, without_descriptors_it_is_not_made)
