@@ -193,8 +193,6 @@ void attempt_begin(struct connection *connection)
 	client->connect_us = 0;
 	if (client->addresses_count)
 		client->address = client->addresses[client->addresses_next++];
-	else
-		client->address = client->target.address;
 	errand = errand_new(client);
 	if (errand) {
 		struct handler handler = {connect_done, errand};

@@ -127,7 +127,13 @@ struct hawser_client {
 	uint64_t number;  /* for logs and traces */
 	const char *target_text;
 	const char *name;
-	struct target target;
+	struct {
+		enum target_kind kind;
+		uint16_t port;
+		uint16_t host_at; /* of a name: where it stands in the text */
+		uint16_t host_size;
+		int fd;
+	} target;
 	const struct hawser_protocol *protocol;
 	struct socket_options *socket_options; /* NULL: the defaults */
 	void *user;
@@ -156,7 +162,7 @@ struct hawser_client {
 	uint32_t connect_us;
 	uint64_t attempt_began_ns;
 	uint64_t connected_ns;
-	struct address address; /* of the last attempt */
+	struct address address; /* of the last attempt; a name has none before */
 	struct timer timer;     /* of the state: lookup, backoff, setup or drain */
 	struct timer overall_timer;
 	struct timer useful_timer; /* 10 s ready */
@@ -236,7 +242,7 @@ struct hawser_binding {
 	bool bound_told;  /* its owner believes it bound */
 	bool lost_untold; /* the loss is to be told, before whatever came after it */
 	bool telling;     /* its callback is on the stack */
-	bool asleep;  /* refused, and not yet to be asked again */
+	bool asleep;      /* refused, and not yet to be asked again */
 };
 
 /* ending: its last word is queued; ended: it was said. */

@@ -223,16 +223,24 @@ static int configure_protocol(hawser_client *client, const struct hawser_client_
 
 int client_configure(hawser_client *client, const struct hawser_client_options *options)
 {
+	struct target target;
 	bool network;
 	int result;
 
+	client->target.fd = -1;
 	if (!options->target)
 		return -EINVAL;
-	result = target_parse(options->target, &client->target, NULL, 0);
+	result = target_parse(options->target, &target, NULL, 0);
+	if (result < 0)
+		return result;
+	client->address = target.address;
+	client->target.kind = target.kind;
+	client->target.port = target.port;
+	client->target.host_at = target.host_at;
+	client->target.host_size = target.host_size;
 	network = client->target.kind == TARGET_NUMERIC || client->target.kind == TARGET_NAME;
 	client->connection.once = client->target.kind == TARGET_FD;
-	if (result == 0)
-		result = configure_protocol(client, options);
+	result = configure_protocol(client, options);
 	if (result == 0)
 		result = configure_backoff(&client->connection.backoff, options, network);
 	if (result == 0)
@@ -244,9 +252,10 @@ int client_configure(hawser_client *client, const struct hawser_client_options *
 	if (result == 0)
 		result = configure_attempts(client, options->attempts_kept);
 	if (result == 0 && client->target.kind == TARGET_FD)
-		result = socket_adopt(client->target.fd);
+		result = socket_adopt(target.fd);
 	if (result < 0)
 		return result;
+	client->target.fd = target.fd;
 	client->user = options->user;
 	client->on_change = options->on_change;
 	client->on_data = options->on_data;

@@ -13,7 +13,7 @@ _Static_assert(HAWSER_ADDRESS_MAX == ADDRESS_TEXT_MAX, "addresses fit");
 static void fill_attempt(
     const hawser_client *client, const struct past_attempt *past, struct hawser_attempt_status *attempt)
 {
-	struct address address = client->target.address;
+	struct address address = client->address;
 
 	attempt->round = past->round;
 	attempt->attempt = past->attempt;
@@ -83,7 +83,7 @@ static void fill(const hawser_client *client, struct hawser_status *status)
 
 	status->state = (enum hawser_state)connection->state;
 	status->engine = hawser_loop_engine(client->loop);
-	if (client->address.size)
+	if (client->address.size && connection->attempt)
 		address_format(&client->address, status->address, sizeof(status->address));
 	status->round = connection->round;
 	status->attempt = connection->attempt;

@@ -36,6 +36,14 @@ static void client_leaves(hawser_client *client)
 	list_remove(&client->watch_link);
 }
 
+static bool is_file_of(const hawser_client *client, const char *name)
+{
+	struct target target;
+
+	return target_parse(client->target_text, &target, NULL, 0) == 0 &&
+	       strcmp(name, target_file(&target)) == 0;
+}
+
 static void appeared(struct directory *directory, const char *name)
 {
 	hawser_loop *loop = directory->loop;
@@ -47,7 +55,7 @@ static void appeared(struct directory *directory, const char *name)
 		uint64_t random = loop_random(loop);
 
 		next = link->next;
-		if (name && strcmp(name, target_file(&client->target)) != 0)
+		if (name && !is_file_of(client, name))
 			continue;
 		if (spread_ns > client->connection.backoff.cap_ns)
 			spread_ns = client->connection.backoff.cap_ns;
@@ -105,9 +113,11 @@ void watch_join(hawser_client *client)
 	hawser_loop *loop = client->loop;
 	struct directory *directory;
 	char path[sizeof(directory->path)];
+	struct target target;
 
-	if (client->directory || !loop->watch_directories ||
-	    target_directory(&client->target, path, sizeof(path)) < 0)
+	if (client->directory || !loop->watch_directories || client->target.kind != TARGET_UNIX ||
+	    target_parse(client->target_text, &target, NULL, 0) < 0 ||
+	    target_directory(&target, path, sizeof(path)) < 0)
 		return;
 	directory = directory_find(loop, path);
 	if (!directory)

@@ -2,7 +2,8 @@
  *
  * Slots: objects of one size in chunks that never move, each with a generation that changes whenever the slot
  * changes hands. An id names slot and generation, so that a completion which comes late for somebody finds
- * nobody instead of a stranger. Memory grows a chunk at a time with use and is kept until slots_destroy.
+ * nobody instead of a stranger. Memory grows a chunk at a time with use; a chunk that nobody uses any more
+ * goes back when as much again is free.
  */
 #ifndef HAWSER_CORE_SLOTS_H
 #define HAWSER_CORE_SLOTS_H
@@ -12,15 +13,22 @@
 
 enum { SLOTS_INDEX_BITS = 24, SLOTS_CHUNKS_MAX = 4096 };
 
+struct slots_chunk {
+	void *memory; /* NULL: given back */
+	uint32_t used;
+};
+
 struct slots {
 	struct memory *memory;
 	size_t object_size;   /* rounded up to 16 */
-	uint32_t chunk_count; /* chunks there are */
+	uint32_t chunk_count; /* places in chunks that are or were in use */
 	uint32_t chunk_slots; /* slots in a chunk, a power of two */
 	uint32_t free_first;  /* index + 1 of the first free slot, 0: none */
+	uint32_t free_count;
 	uint32_t used;
 	uint32_t chunks_room;
-	void **chunks;
+	uint32_t generation; /* of the slot that was taken last */
+	struct slots_chunk *chunks;
 };
 
 /* Cannot fail: nothing is allocated before the first slots_take. */

@@ -194,8 +194,7 @@ static int thread_start(struct resolver *resolver)
 	sigset_t before;
 	int error;
 
-	if (pthread_attr_init(&attributes) != 0)
-		return -ENOMEM;
+	pthread_attr_init(&attributes);
 	sigfillset(&all);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);

@@ -116,9 +116,9 @@ static int local_bind(int fd, const struct address *address, const struct socket
 	else if (port)
 		local.in6.sin6_port = htons((uint16_t)options->local_port);
 	result = options_set(fd, wanted, sizeof wanted / sizeof *wanted);
-	if (result < 0)
-		return result;
-	return bind(fd, &local.any, local.size) < 0 ? -errno : 0;
+	if (result == 0 && bind(fd, &local.any, local.size) < 0)
+		result = -errno;
+	return result;
 }
 
 static int options_apply(int fd, const struct address *address, const struct socket_options *options)
@@ -170,9 +170,7 @@ static int flag_add(int fd, int get, int set, int flag)
 {
 	int flags = fcntl(fd, get);
 
-	if (flags < 0)
-		return -errno;
-	return !(flags & flag) && fcntl(fd, set, flags | flag) < 0 ? -errno : 0;
+	return flags < 0 || (!(flags & flag) && fcntl(fd, set, flags | flag) < 0) ? -errno : 0;
 }
 
 int socket_adopt(int fd)
@@ -200,13 +198,12 @@ int socket_peer_read(int fd, struct socket_peer *ret_peer)
 	int domain;
 	socklen_t domain_size = sizeof domain;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return -errno;
 	/* Other families answer too, with nobody's credentials: they must not pass for somebody's. */
 	if (domain != AF_UNIX)
 		return -EOPNOTSUPP;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-		return -errno;
 	*ret_peer = (struct socket_peer){.pid = peer.pid, .uid = peer.uid, .gid = peer.gid};
 	return 0;
 }

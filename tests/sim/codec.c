@@ -241,11 +241,23 @@ void frame_invoke_reply(struct world *world, struct buffer *frame, uint64_t id, 
 	buffer_clear(message);
 	if (success)
 		put_number(message, 1, 1);
+	else if (chance(world, 50)) /* failures come in both forms */
+		put_number(message, 1, 0);
 	if (more || !success)
 		put_number(message, 2, more);
 	if (success)
 		put_bytes(message, 3, reply, reply_size, 0);
 	put_frame(world, frame, id, FIELD_INVOKE_REPLY, message);
+}
+
+void frame_broken(struct world *world, struct buffer *frame, uint64_t id, bool to_bind)
+{
+	static const uint8_t cut[] = {3 << 3 | LENGTH, 100, 1};
+	struct buffer *message = &world->codec_message;
+
+	buffer_clear(message);
+	buffer_append(message, cut, sizeof(cut));
+	put_frame(world, frame, id, to_bind ? FIELD_BIND_REPLY : FIELD_INVOKE_REPLY, message);
 }
 
 void frame_request_error(struct world *world, struct buffer *frame, uint64_t id, const char *text)

@@ -42,6 +42,8 @@ void frame_bind_reply(struct world *world, struct buffer *frame, uint64_t id, bo
     uint32_t service_id, const struct method_entry *methods, unsigned methods_count);
 void frame_invoke_reply(struct world *world, struct buffer *frame, uint64_t id, bool success, bool more,
     const uint8_t *reply, size_t reply_size);
+/* An answer whose frame can be read and whose message cannot. */
+void frame_broken(struct world *world, struct buffer *frame, uint64_t id, bool to_bind);
 void frame_request_error(struct world *world, struct buffer *frame, uint64_t id, const char *text);
 
 #endif

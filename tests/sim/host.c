@@ -190,6 +190,21 @@ static void hang_up(struct world *world, uint64_t id, uint64_t reset)
 		network_host_closes(world, connection, reset != 0);
 }
 
+static void greet(struct world *world, uint64_t id, uint64_t detail)
+{
+	static const uint8_t greeting[FRAME_HEADER];
+	struct sim_connection *connection = connection_find(world, id);
+
+	(void)detail;
+	if (!connection || !connection->host_open)
+		return;
+	if (connection->session.mute || world->hosts[connection->host].frozen ||
+	    chance(world, world->faults.unanswered))
+		connection->session.silences = true;
+	else
+		host_write(world, connection, greeting, sizeof(greeting), 0);
+}
+
 void host_accepted(struct world *world, struct sim_connection *connection)
 {
 	struct session *session = &connection->session;
@@ -201,6 +216,9 @@ void host_accepted(struct world *world, struct sim_connection *connection)
 		session->bytes_left = draw_below(world, 200);
 	session->mute = chance(world, world->faults.mute);
 	session->sink = chance(world, world->faults.mute);
+	if (world->user.clients[connection->client].greeted)
+		agenda_add(world, world->healed || chance(world, 50) ? 0 : draw_below(world, SECOND), greet,
+		    connection_id(world, connection), 0);
 	if (chance(world, world->faults.accept_and_drop)) {
 		delay_ns = chance(world, 50) ? 0 : draw_below(world, 100 * MILLISECOND);
 		reset = draw_below(world, 2);

@@ -83,6 +83,10 @@ static void make_frame(struct world *world, const struct answer *answer)
 	case ANSWER_BIND_WRONG_KIND:
 		frame_invoke_reply(world, frame, answer->id, true, false, (const uint8_t *)"wrong", 5);
 		break;
+	case ANSWER_BIND_BROKEN:
+	case ANSWER_REPLY_BROKEN:
+		frame_broken(world, frame, answer->id, answer->kind == ANSWER_BIND_BROKEN);
+		break;
 	case ANSWER_REPLY:
 	case ANSWER_REPLY_AGAIN:
 		make_reply(world, answer);

@@ -25,7 +25,7 @@ static enum answer_kind choose_bind_answer(struct world *world)
 	if (chance(world, world->faults.answers_error))
 		return ANSWER_BIND_ERROR;
 	if (chance(world, world->faults.answers_wrong))
-		return ANSWER_BIND_WRONG_KIND;
+		return chance(world, 50) ? ANSWER_BIND_WRONG_KIND : ANSWER_BIND_BROKEN;
 	return ANSWER_BOUND;
 }
 
@@ -66,7 +66,7 @@ static enum answer_kind choose_reply(struct world *world)
 	if (chance(world, world->faults.answers_error))
 		return ANSWER_REPLY_ERROR;
 	if (chance(world, world->faults.answers_wrong))
-		return ANSWER_REPLY_WRONG_KIND;
+		return chance(world, 50) ? ANSWER_REPLY_WRONG_KIND : ANSWER_REPLY_BROKEN;
 	return ANSWER_REPLY;
 }
 

@@ -254,10 +254,12 @@ void oracle_answering(
 		if (!binding->made || (int)binding->client != connection->client ||
 		    binding->service != answer->number)
 			continue;
+		binding->pending_connection = 0; /* a refusal may be told to nobody, and asked again */
 		binding->accepts += answer->kind == ANSWER_BOUND;
 		binding->refusals += answer->kind == ANSWER_BIND_EMPTY || answer->kind == ANSWER_BIND_REFUSED;
 		binding->nonsense +=
-		    answer->kind == ANSWER_BIND_ERROR || answer->kind == ANSWER_BIND_WRONG_KIND;
+		    answer->kind == ANSWER_BIND_ERROR || answer->kind == ANSWER_BIND_WRONG_KIND ||
+				     answer->kind == ANSWER_BIND_BROKEN;
 	}
 }
 

@@ -54,6 +54,7 @@ struct sim_client {
 	unsigned host;
 	bool raw;
 	bool none;
+	bool greeted; /* a protocol of its own, with a handshake */
 	bool is_name;
 	bool is_unix;
 	struct schedule schedule;

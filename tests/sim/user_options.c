@@ -119,6 +119,9 @@ void client_options_draw(struct world *world, struct sim_client *client)
 	hawser_client_options_init(options);
 	options->target = client->target;
 	options->name = client->name;
+	client->greeted = !client->none && !client->raw && chance(world, 15);
+	if (client->greeted)
+		options->custom_protocol = protocol_greeted();
 	options->protocol = client->none ? "none" : client->raw ? "raw" : NULL;
 	options->user = client;
 	options->on_change = on_change;

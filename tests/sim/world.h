@@ -10,6 +10,7 @@
 #include "memory.h"
 #include "network.h"
 #include "oracle.h"
+#include "protocol.h"
 #include "sim.h"
 #include "sim_engine.h"
 #include "user.h"

@@ -158,10 +158,11 @@ Test(epoll, a47_floods_take_turns)
 	rig_close(&rig);
 }
 
-Test(epoll, a_regular_file_is_always_ready)
+Test(epoll, a_regular_file_is_always_ready_and_not_received_from)
 {
 	struct rig rig;
 	struct rig_operation poll = {0};
+	struct rig_operation receive = {0};
 	int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
 
 	cr_assert_geq(fd, 0);
@@ -169,11 +170,41 @@ Test(epoll, a_regular_file_is_always_ready)
 	rig_poll(&rig, &poll, fd, POLLIN | POLLRDHUP);
 	rig_until(&rig, poll.ended);
 	cr_assert_eq(poll.result, POLLIN);
+	rig_receive(&rig, &receive, fd, false);
+	rig_until(&rig, receive.ended);
+	cr_assert_eq(receive.result, -EPERM);
 	close(fd);
 	rig_poll(&rig, &poll, fd, POLLIN);
 	rig_until(&rig, poll.ended);
 	cr_assert_eq(poll.result, -EBADF);
 	rig.descriptors--; /* that file */
+	rig_close(&rig);
+}
+
+/* An adopted socket may be set to tell who sends; that is no descriptor. */
+Test(epoll, takes_descriptors_from_among_other_messages)
+{
+	struct rig rig;
+	struct rig_operation receive = {0};
+	struct rig_operation send = {0};
+	const int on = 1;
+	int peer;
+	int fd;
+
+	rig_open(&rig, &ordinary);
+	cr_assert_eq(rig.is->memory(rig.engine), 0);
+	fd = rig_unix_pair(&rig, &peer);
+	cr_assert_eq(setsockopt(peer, SOL_SOCKET, SO_PASSCRED, &on, sizeof on), 0);
+	rig_receive(&rig, &receive, peer, true);
+	rig_send_fds(&rig, &send, fd, "abc", 3, &fd, 1);
+	rig_until(&rig, receive.size == 3);
+	cr_assert_eq(receive.fds_count, 1);
+	cr_assert_not(receive.fds_lost);
+	rig_cancel(&rig, &receive);
+	rig_until(&rig, receive.ended);
+	rig_operation_free(&receive);
+	rig.is->close(rig.engine, fd);
+	rig.is->close(rig.engine, peer);
 	rig_close(&rig);
 }
 

@@ -56,18 +56,21 @@ static void fail_next(enum call call, int error, unsigned times)
 	calls[call].error = error;
 }
 
-/* The interruption comes when the connect has begun, unless it is to fail with something else. */
+/* What connect may be made to say: EINTR when it has begun, ENOTCONN for EINTR when it has not, EISCONN for 0
+ * when it is connected, EALREADY for 0 when nothing has begun; any other errno is itself. */
 int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t size)
 {
 	bool failing = is_failing(CALL_CONNECT);
 	int error = errno;
 	int result = 0;
 
-	if (!failing || error == EINTR)
+	if (!failing || error == EINTR || error == EISCONN)
 		result = (int)syscall(SYS_connect, fd, address, size);
-	if (!failing)
+	if (!failing || error == EALREADY)
 		return result;
-	errno = error == ENOTCONN ? EINTR : error; /* ENOTCONN: interrupted, and nothing has begun */
+	if (error == EISCONN)
+		return poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, RIG_PATIENCE_S * 1000) - 1;
+	errno = error == ENOTCONN ? EINTR : error;
 	return -1;
 }
 
@@ -128,7 +131,8 @@ static void expect_result(
 	cr_assert_eq(operation->completions, 1);
 }
 
-Test(epoll_calls, an_interrupted_connect_goes_on)
+/* A connect to somebody who listens, that says what it is made to say. */
+static void expect_connect(int error, int result)
 {
 	struct rig rig;
 	struct rig_operation connect = {0};
@@ -137,30 +141,40 @@ Test(epoll_calls, an_interrupted_connect_goes_on)
 
 	rig_open(&rig, &ordinary);
 	listener = rig_listen_tcp(4, &address);
-	fail_next(CALL_CONNECT, EINTR, 1);
+	fail_next(CALL_CONNECT, error, 1);
 	rig_connect(&rig, &connect, &address, 5 * second_ns);
+	cr_assert_not(connect.ended);
 	rig_until(&rig, connect.ended);
-	cr_assert_geq(connect.result, 0);
 	cr_assert_eq(calls[CALL_CONNECT].count, 1);
-	rig.is->close(rig.engine, connect.result);
+	if (result == 0) {
+		cr_assert_geq(connect.result, 0);
+		rig.is->close(rig.engine, connect.result);
+	} else {
+		cr_assert_eq(connect.result, result);
+		cr_assert_eq(connect.stage, HAWSER_STAGE_VERIFY);
+	}
 	close(listener);
 	rig_close(&rig);
 }
 
+Test(epoll_calls, an_interrupted_connect_goes_on)
+{
+	expect_connect(EINTR, 0);
+}
+
+Test(epoll_calls, a1_d12_an_immediate_connect_is_told_from_wait)
+{
+	expect_connect(EISCONN, 0);
+}
+
 Test(epoll_calls, a8_writable_without_a_peer_is_no_connection)
 {
-	struct rig rig;
-	struct rig_operation connect = {0};
-	struct address address;
-	int listener;
+	expect_connect(ENOTCONN, -ENOTCONN);
+}
 
-	rig_open(&rig, &ordinary);
-	listener = rig_listen_tcp(4, &address);
-	fail_next(CALL_CONNECT, ENOTCONN, 1);
-	rig_connect(&rig, &connect, &address, 5 * second_ns);
-	expect_result(&rig, &connect, -ENOTCONN, HAWSER_STAGE_VERIFY);
-	close(listener);
-	rig_close(&rig);
+Test(epoll_calls, a8_a_success_without_a_peer_is_no_connection)
+{
+	expect_connect(EALREADY, -ENOTCONN);
 }
 
 Test(epoll_calls, d11_what_connect_says_is_told)

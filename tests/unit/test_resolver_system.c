@@ -4,6 +4,7 @@
  * when the system gives neither threads nor memory.
  */
 #include "../support/resolver_rig.h"
+#include "engine/shared.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
@@ -251,6 +252,7 @@ static int without_memory(void)
 	const struct rlimit none = {0, 0};
 	struct resolver *resolver;
 	struct resolver *second = NULL;
+	struct lookups lookups = {.threads_max = 1, .notify = notified};
 	void *taken;
 
 	CHECK(resolver_make_fake(2, &resolver) == 0);
@@ -260,6 +262,7 @@ static int without_memory(void)
 			*(void *volatile *)taken = taken;
 	CHECK(resolver_ask(resolver, 1, "host", 80) == -ENOMEM);
 	CHECK(resolver_create(2, notified, NULL, &second) == -ENOMEM && !second);
+	CHECK(lookups_ask(&lookups, 1, "host", 80) == -ENOMEM && !lookups.resolver);
 	CHECK(!resolver_take(resolver));
 	resolver_destroy(resolver);
 	return 0;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The epoll loop that somebody would write who needs nothing but connects. It has neither clients nor names
- * nor retries, and no deadlines either.
+ * The loops that somebody would write without io_uring who needs nothing but connects: an epoll loop, and for
+ * comparison no loop at all, one blocking connect after the other. They have neither clients nor names nor
+ * retries, and no deadlines either.
  *
- * Happy path: fill the seats with nonblocking connects; what is writable and has no error is connected, and
- * its seat is filled again. A unix socket is connected at once and never sees epoll.
+ * Happy path of the epoll loop: fill the seats with nonblocking connects; what is writable and has no error
+ * is connected, and its seat is filled again. A unix socket is connected when connect returns, and is told by
+ * epoll all the same, as in every loop that treats its sockets alike.
  * Failures: any connect that fails ends the slice with its errno: there is nobody here who could not answer.
  */
 #include "bench.h"
@@ -17,8 +19,6 @@
 struct bare_epoll {
 	int fd;
 	uint32_t turn; /* of the endpoint's addresses */
-	uint32_t started;
-	uint32_t done;
 	struct epoll_event events[DEPTH_MAX];
 };
 
@@ -47,36 +47,18 @@ void bare_epoll_close(void *state)
 	free(bare);
 }
 
-/* 1: connected at once; 0: epoll will tell. */
 static int start(struct bare_epoll *bare, const struct endpoint *endpoint)
 {
 	const union socket_address *address = &endpoint->addresses[bare->turn++ % endpoint->count];
 	int fd = socket(endpoint->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct epoll_event event = {.events = EPOLLOUT, .data.fd = fd};
 
-	if (fd < 0)
-		return -errno;
-	bare->started++;
-	if (connect(fd, &address->any, endpoint->size) == 0) {
-		endpoint_hang_up(endpoint, fd);
-		bare->done++;
-		return 1;
-	}
-	if (errno != EINPROGRESS)
+	if (fd < 0 || (connect(fd, &address->any, endpoint->size) < 0 && errno != EINPROGRESS))
 		return -errno;
 	return epoll_ctl(bare->fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int fill_seat(struct bare_epoll *bare, const struct slice *slice)
-{
-	int result = 1;
-
-	while (result == 1 && bare->started < slice->connects)
-		result = start(bare, slice->endpoint);
-	return result < 0 ? result : 0;
-}
-
-static int finish(struct bare_epoll *bare, const struct endpoint *endpoint, int fd)
+static int finish(const struct endpoint *endpoint, int fd)
 {
 	int error = 0;
 	socklen_t size = sizeof(error);
@@ -84,28 +66,46 @@ static int finish(struct bare_epoll *bare, const struct endpoint *endpoint, int 
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error)
 		return -(error ? error : errno);
 	endpoint_hang_up(endpoint, fd);
-	bare->done++;
 	return 0;
 }
 
 int bare_epoll_run(void *state, const struct slice *slice)
 {
 	struct bare_epoll *bare = state;
+	uint32_t started = 0;
+	uint32_t done = 0;
 	int result = 0;
 
-	bare->started = bare->done = 0;
-	for (uint32_t seat = 0; seat < slice->depth && result == 0; seat++)
-		result = fill_seat(bare, slice);
-	while (result == 0 && bare->done < slice->connects) {
+	for (; result == 0 && started < slice->depth && started < slice->connects; started++)
+		result = start(bare, slice->endpoint);
+	while (result == 0 && done < slice->connects) {
 		int count = epoll_wait(bare->fd, bare->events, DEPTH_MAX, -1);
 
 		if (count < 0 && errno != EINTR)
 			return -errno;
-		for (int i = 0; i < count && result == 0; i++) {
-			result = finish(bare, slice->endpoint, bare->events[i].data.fd);
-			if (result == 0)
-				result = fill_seat(bare, slice);
+		for (int i = 0; i < count && result == 0; i++, done++) {
+			result = finish(slice->endpoint, bare->events[i].data.fd);
+			if (result < 0 || started == slice->connects)
+				continue;
+			result = start(bare, slice->endpoint);
+			started++;
 		}
 	}
 	return result;
+}
+
+int bare_blocking_run(void *state, const struct slice *slice)
+{
+	const struct endpoint *endpoint = slice->endpoint;
+
+	(void)state;
+	for (uint32_t done = 0; done < slice->connects; done++) {
+		const union socket_address *address = &endpoint->addresses[done % endpoint->count];
+		int fd = socket(endpoint->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd < 0 || connect(fd, &address->any, endpoint->size) < 0)
+			return -errno;
+		endpoint_hang_up(endpoint, fd);
+	}
+	return 0;
 }

@@ -29,6 +29,7 @@ enum variant_key {
 	VARIANT_HAWSER_URING,
 	VARIANT_HAWSER_EPOLL,
 	VARIANT_BARE_EPOLL,
+	VARIANT_BARE_BLOCKING,
 	VARIANTS,
 };
 
@@ -113,6 +114,7 @@ int bare_uring_run(void *state, const struct slice *slice);
 void bare_uring_close(void *state);
 int bare_epoll_open(void **ret_state);
 int bare_epoll_run(void *state, const struct slice *slice);
+int bare_blocking_run(void *state, const struct slice *slice);
 void bare_epoll_close(void *state);
 
 #endif

@@ -31,9 +31,11 @@ const struct variant variants[VARIANTS] = {
 	library_uring_open, library_run, library_close},
     [VARIANT_HAWSER_EPOLL] = {"hawser-epoll", "hawser, epoll", "the same on the epoll engine",
 	library_epoll_open, library_run, library_close},
-    [VARIANT_BARE_EPOLL] = {"bare-epoll", "bare epoll loop",
-	"socket, connect, EPOLLOUT and SO_ERROR unless it is connected at once, hang up", bare_epoll_open,
-	bare_epoll_run, bare_epoll_close},
+    [VARIANT_BARE_EPOLL] = {"bare-epoll", "bare epoll loop", "socket, connect, EPOLLOUT, SO_ERROR, hang up",
+	bare_epoll_open, bare_epoll_run, bare_epoll_close},
+    [VARIANT_BARE_BLOCKING] = {"bare-blocking", "blocking, no loop",
+	"socket, connect(2), hang up, one after the other, whatever the depth", bare_epoll_open,
+	bare_blocking_run, bare_epoll_close},
 };
 
 /* Side by side: what is compared. */
@@ -42,7 +44,7 @@ static const struct {
 	uint32_t count;
 	enum variant_key keys[2];
 } pairs[PAIRS] = {
-    {1, {VARIANT_BARE_URING}},
+    {2, {VARIANT_BARE_URING, VARIANT_BARE_BLOCKING}},
     {2, {VARIANT_BARE_URING_GUARDED, VARIANT_HAWSER_URING}},
     {2, {VARIANT_BARE_EPOLL, VARIANT_HAWSER_EPOLL}},
 };

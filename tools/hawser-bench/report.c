@@ -67,7 +67,7 @@ bool bars_are_held(const struct results *results)
 		for (int j = 0; j < COMPARISONS_WITH_BAR; j++) {
 			const struct comparison *comparison = &comparisons[j];
 			struct ratio ratio =
-			    wall_ratio(&results->contests[i], results, comparison->of, comparison->over);
+			    cpu_ratio(&results->contests[i], results, comparison->of, comparison->over);
 
 			held = held && ratio.of_medians <= comparison->bar;
 		}

@@ -31,7 +31,8 @@ struct ratio wall_ratio(
 struct ratio cpu_ratio(
     const struct contest *contest, const struct results *results, enum variant_key of, enum variant_key over);
 
-/* Judged by wall time, the ratio of medians. */
+/* Judged by CPU time, which other programs on the machine stretch less than wall time: the ratio of medians.
+ */
 bool bars_are_held(const struct results *results);
 
 void report_text(const struct options *options, const struct results *results);

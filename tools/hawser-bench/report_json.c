@@ -72,16 +72,16 @@ static void results_print(const struct results *results)
 static void comparison_print(
     const struct contest *contest, const struct results *results, const struct comparison *comparison)
 {
-	struct ratio wall = wall_ratio(contest, results, comparison->of, comparison->over);
+	struct ratio cpu = cpu_ratio(contest, results, comparison->of, comparison->over);
 
 	printf(
 	    "\"of\":\"%s\",\"over\":\"%s\",", variants[comparison->of].name, variants[comparison->over].name);
-	ratio_print("wall", wall);
+	ratio_print("wall", wall_ratio(contest, results, comparison->of, comparison->over));
 	printf(",");
-	ratio_print("cpu", cpu_ratio(contest, results, comparison->of, comparison->over));
+	ratio_print("cpu", cpu);
 	if (comparison->bar > 0)
 		printf(",\"bar\":%.2f,\"held\":%s", comparison->bar,
-		    wall.of_medians <= comparison->bar ? "true" : "false");
+		    cpu.of_medians <= comparison->bar ? "true" : "false");
 	printf("}");
 }
 

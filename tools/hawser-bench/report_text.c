@@ -67,7 +67,7 @@ static void contest_print(const struct contest *contest, const struct results *r
 		spread_print(spread_of(contest->samples[key].wall, results->passes));
 		spread_print(spread_of(contest->samples[key].cpu, results->passes));
 		printf("  %5.2f",
-		    wall_ratio(contest, results, (enum variant_key)key, VARIANT_BARE_URING).of_medians);
+		    cpu_ratio(contest, results, (enum variant_key)key, VARIANT_BARE_URING).of_medians);
 		ratio_print(contest, results, (enum variant_key)key);
 		printf("\n");
 	}
@@ -79,7 +79,7 @@ static void bar_print(const struct comparison *comparison, const struct results 
 
 	for (uint32_t i = 0; i < results->contests_count; i++) {
 		const struct contest *contest = &results->contests[i];
-		double ratio = wall_ratio(contest, results, comparison->of, comparison->over).of_medians;
+		double ratio = cpu_ratio(contest, results, comparison->of, comparison->over).of_medians;
 
 		printf("  %s %u: %.2f", contest->slice.endpoint->name, contest->slice.depth, ratio);
 		worst = ratio > worst ? ratio : worst;
