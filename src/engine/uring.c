@@ -187,7 +187,6 @@ static void abandon(struct uring *uring)
 {
 	uring->closing = true;
 	cancel_all(uring, &uring->unsubmitted);
-	cancel_all(uring, &uring->starved);
 	cancel_all(uring, &uring->hungry);
 	cancel_all(uring, &uring->ready);
 	cancel_all(uring, &uring->in_flight);
@@ -244,7 +243,6 @@ static void furnish(struct uring *uring, const struct engine_options *options)
 	for (int kind = 0; kind < URING_KINDS; kind++)
 		slots_init(&uring->slots[kind], options->memory, kinds[kind].size, kinds[kind].chunk_slots);
 	list_init(&uring->unsubmitted);
-	list_init(&uring->starved);
 	list_init(&uring->hungry);
 	list_init(&uring->in_flight);
 	list_init(&uring->cancelling);

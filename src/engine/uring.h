@@ -122,8 +122,7 @@ struct uring {
 	bool enabled; /* in the thread that waited first */
 	struct slots slots[URING_KINDS];
 	struct list unsubmitted;
-	struct list starved; /* receives that found no buffer: the next ones are theirs */
-	struct list hungry;  /* receives that had one and know of more: behind them */
+	struct list hungry; /* receives that wait for a buffer: there are bytes for them */
 	struct list in_flight;
 	struct list cancelling; /* in flight, and the cancel found no SQE yet */
 	struct list ready;

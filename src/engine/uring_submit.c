@@ -117,24 +117,20 @@ static void cancel_own(struct uring *uring)
 		prepare_cancel(uring, uring_name(OWN_INOTIFY, URING_CANCEL), OWN_INOTIFY);
 }
 
-/* At most count of them; how many are left of count, or 0 when there is no SQE for more. */
-static unsigned prepare_some(struct uring *uring, struct list *list, unsigned count)
+static void prepare_some(struct uring *uring, struct list *list, unsigned count)
 {
 	for (; count > 0 && !list_empty(list); count--) {
 		struct uring_operation *operation = container_of(list->next, struct uring_operation, link);
 
 		if (!prepare(uring, operation))
-			return 0;
+			return;
 		list_remove(&operation->link);
 		put(operation, &uring->in_flight, URING_IN_FLIGHT);
 	}
-	return count;
 }
 
 void uring_submit_waiting(struct uring *uring)
 {
-	unsigned left;
-
 	if (uring->closing)
 		cancel_own(uring);
 	else
@@ -148,16 +144,15 @@ void uring_submit_waiting(struct uring *uring)
 		list_remove(&operation->link);
 		put(operation, &uring->in_flight, URING_IN_FLIGHT);
 	}
-	/* No more receives that will take a buffer at once than there are buffers. */
-	left = prepare_some(uring, &uring->starved, uring->buffers.count);
-	prepare_some(uring, &uring->hungry, left);
+	/* No more than there are buffers, the others are first the next time: nobody starves. */
+	prepare_some(uring, &uring->hungry, uring->buffers.count);
 	prepare_some(uring, &uring->unsubmitted, UINT_MAX);
 }
 
 bool uring_has_unsubmitted(const struct uring *uring)
 {
-	return !list_empty(&uring->unsubmitted) || !list_empty(&uring->starved) ||
-	       !list_empty(&uring->hungry) || !list_empty(&uring->cancelling);
+	return !list_empty(&uring->unsubmitted) || !list_empty(&uring->hungry) ||
+	       !list_empty(&uring->cancelling);
 }
 
 int uring_submit(struct engine *engine)

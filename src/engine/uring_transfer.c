@@ -13,8 +13,9 @@
  * for, unless the socket said that it has more. On sockets that may carry descriptors it is a recvmsg: a
  * plain receive silently discards them.
  *
- * Failures: the kernel's errno. Without a buffer (-ENOBUFS) a receive is submitted again, before those that
- * had one. Descriptors beyond ENGINE_FDS_MAX or RLIMIT_NOFILE are lost in the kernel and reported (fds_lost).
+ * Failures: the kernel's errno. Without a buffer (-ENOBUFS) a receive is submitted again, behind
+ * those that wait for one already. Descriptors beyond ENGINE_FDS_MAX or RLIMIT_NOFILE are lost in the kernel
+ * and reported (fds_lost).
  */
 #include "engine/uring.h"
 #include <errno.h>
@@ -126,9 +127,9 @@ static void read_fds(struct uring_receive_fds *receive, struct completion *compl
 	}
 }
 
-static void wait_for_buffer(struct uring_operation *operation, struct list *list)
+static void wait_for_buffer(struct uring *uring, struct uring_operation *operation)
 {
-	list_append(list, &operation->link);
+	list_append(&uring->hungry, &operation->link);
 	operation->place = URING_UNSUBMITTED;
 }
 
@@ -142,7 +143,7 @@ static void deliver_part(
 	if (operation->place != URING_DELIVERING)
 		return;
 	if (container_of(operation, struct uring_receive, operation)->eager)
-		wait_for_buffer(operation, &uring->hungry);
+		wait_for_buffer(uring, operation);
 	else
 		uring_start(uring, operation);
 }
@@ -157,9 +158,8 @@ void uring_receive_completed(
 
 	if (cqe->res == -ENOBUFS && !operation->cancelled) {
 		list_remove(&operation->link);
-		/* Waiting for readiness would put it behind the others again. */
 		receive->eager = true;
-		wait_for_buffer(operation, &uring->starved);
+		wait_for_buffer(uring, operation);
 		return;
 	}
 	if (cqe->res == -ENOBUFS)

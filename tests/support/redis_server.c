@@ -23,17 +23,19 @@
 
 enum { PORT_FIRST = 10000, PORTS = 20000, READY_TRIES = 1000, READY_STEP_US = 10000, ANSWER_BYTES = 4096 };
 
+static const char *program_find(void)
+{
+	static const char *const paths[] = {"/usr/bin/redis-server", "/usr/local/bin/redis-server"};
+
+	for (unsigned i = 0; i < 2; i++)
+		if (access(paths[i], X_OK) == 0)
+			return paths[i];
+	return NULL;
+}
+
 bool redis_server_installed(void)
 {
-	static const char *const folders[] = {"/usr/bin", "/usr/local/bin"};
-	char path[64];
-
-	for (unsigned i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/redis-server", folders[i]);
-		if (access(path, X_OK) == 0)
-			return true;
-	}
-	return false;
+	return program_find() != NULL;
 }
 
 static bool port_is_free(unsigned port)
@@ -72,7 +74,7 @@ static void child_exec(const struct redis_server *server, pid_t parent)
 	/* The parent may have died before prctl() took effect. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && chdir(server->directory) == 0 &&
 	    dup2(nothing, 0) == 0 && dup2(nothing, 1) == 1 && dup2(nothing, 2) == 2)
-		execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1", "--unixsocket",
+		execl(program_find(), "redis-server", "--port", port, "--bind", "127.0.0.1", "--unixsocket",
 		    "redis.sock", "--requirepass", REDIS_PASSWORD, "--save", "", "--appendonly", "no",
 		    "--logfile", "redis.log", "--databases", "1", NULL);
 	_exit(127);

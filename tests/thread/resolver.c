@@ -123,7 +123,7 @@ static void *asker_main(void *user)
 		/* It goes while lookups wait, hang, and answer. */
 		for (uint64_t id = 0; id < 6; id++)
 			EXPECT(resolver_ask(resolver, id, id % 2 ? "slow" : "host", 100) == 0);
-		pause_us(i * 20);
+		pause_us(20L * i);
 		resolver_destroy(resolver);
 		bell->gone = true;
 		close(bell->fd);

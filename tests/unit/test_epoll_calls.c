@@ -74,43 +74,25 @@ int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t size)
 	return -1;
 }
 
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
-{
-	return is_failing(CALL_SENDMSG) ? -1 : syscall(SYS_sendmsg, fd, message, flags);
-}
+#define STAND_IN(type, name, call, number, parameters, ...)                              \
+	type name parameters                                                             \
+	{                                                                                \
+		return is_failing(call) ? (type)-1 : (type)syscall(number, __VA_ARGS__); \
+	}
 
-ssize_t recv(int fd, void *data, size_t size, int flags)
-{
-	return is_failing(CALL_RECV) ? -1 : syscall(SYS_recvfrom, fd, data, size, flags, NULL, NULL);
-}
-
-int epoll_create1(int flags)
-{
-	return is_failing(CALL_EPOLL_CREATE) ? -1 : (int)syscall(SYS_epoll_create1, flags);
-}
-
-int epoll_ctl(int epoll_fd, int what, int fd, struct epoll_event *event)
-{
-	return is_failing(CALL_EPOLL_CTL) ? -1 : (int)syscall(SYS_epoll_ctl, epoll_fd, what, fd, event);
-}
-
-int epoll_pwait2(int fd, struct epoll_event *events, int events_max, const struct timespec *timeout,
-    const sigset_t *signals)
-{
-	if (is_failing(CALL_EPOLL_PWAIT2))
-		return -1;
-	return (int)syscall(SYS_epoll_pwait2, fd, events, events_max, timeout, signals, 8);
-}
-
-int eventfd(unsigned count, int flags)
-{
-	return is_failing(CALL_EVENTFD) ? -1 : (int)syscall(SYS_eventfd2, count, flags);
-}
-
-int timerfd_create(int clock, int flags)
-{
-	return is_failing(CALL_TIMERFD) ? -1 : (int)syscall(SYS_timerfd_create, clock, flags);
-}
+STAND_IN(ssize_t, sendmsg, CALL_SENDMSG, SYS_sendmsg, (int fd, const struct msghdr *message, int flags), fd,
+    message, flags)
+STAND_IN(ssize_t, recv, CALL_RECV, SYS_recvfrom, (int fd, void *data, size_t size, int flags), fd, data, size,
+    flags, NULL, NULL)
+STAND_IN(int, epoll_create1, CALL_EPOLL_CREATE, SYS_epoll_create1, (int flags), flags)
+STAND_IN(int, epoll_ctl, CALL_EPOLL_CTL, SYS_epoll_ctl,
+    (int epoll_fd, int what, int fd, struct epoll_event *event), epoll_fd, what, fd, event)
+STAND_IN(int, epoll_pwait2, CALL_EPOLL_PWAIT2, SYS_epoll_pwait2,
+    (int fd, struct epoll_event *events, int events_max, const struct timespec *timeout,
+	const sigset_t *signals),
+    fd, events, events_max, timeout, signals, 8)
+STAND_IN(int, eventfd, CALL_EVENTFD, SYS_eventfd2, (unsigned count, int flags), count, flags)
+STAND_IN(int, timerfd_create, CALL_TIMERFD, SYS_timerfd_create, (int clock, int flags), clock, flags)
 
 static const struct rig_kind ordinary = {.epoll = true};
 static const uint64_t second_ns = 1000000000;
@@ -190,7 +172,6 @@ Test(epoll_calls, d11_what_connect_says_is_told)
 	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
 		fail_next(CALL_CONNECT, errors[i], 1);
 		rig_connect(&rig, &connect, &address, 5 * second_ns);
-		cr_assert_not(connect.ended);
 		expect_result(&rig, &connect, -errors[i], HAWSER_STAGE_CONNECT);
 	}
 	close(listener);
@@ -294,8 +275,6 @@ static void expect_waits_without(int error)
 	rig.waiting = true;
 	cr_assert_eq(rig.is->wait(rig.engine, ENGINE_NEVER, 8), 1);
 	cr_assert_eq(connect.result, -ETIMEDOUT);
-	rig.is->wake(rig.engine);
-	cr_assert_eq(rig.is->wait(rig.engine, ENGINE_NEVER, 8), 0);
 	rig.is->wake(rig.engine);
 	/* More milliseconds than an int has room for. */
 	cr_assert_eq(rig.is->wait(rig.engine, ENGINE_NEVER - 1, 8), 0);

@@ -116,7 +116,7 @@ static void expect_sent_by_foreign_loop(struct rig *rig, int fd, int peer)
 	}
 }
 
-/* Connects, transfers and a deadline while every second io_uring_enter fails. */
+/* Connects, transfers and a deadline while every third io_uring_enter fails. */
 static void expect_works_with(int error)
 {
 	struct rig rig;
@@ -131,7 +131,7 @@ static void expect_works_with(int error)
 	int fd;
 
 	rig_open(&rig, &tiny);
-	fault = syscall_fault_every(SYS_io_uring_enter, 2, error);
+	fault = syscall_fault_every(SYS_io_uring_enter, 3, error);
 	listener = rig_listen_full(&address, fillers);
 	fd = rig_tcp_pair(&rig, &peer);
 	rig_connect(&rig, &late, &address, second_ns / 10);

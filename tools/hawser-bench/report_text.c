@@ -7,7 +7,7 @@
 #include <hawser/hawser.h>
 #include <stdio.h>
 
-enum { COLUMN_MAX = 64 };
+enum { CELL_MAX = 48 };
 
 static void head_print(const struct options *options, const struct results *results)
 {
@@ -23,13 +23,24 @@ static void head_print(const struct options *options, const struct results *resu
 	printf("load %.1f; %u passes in %.1f s", results->load, results->passes, results->seconds);
 	if (results->passes < options->passes)
 		printf(" (of %u: --seconds-max)", options->passes);
-	printf("\nHow to read: ns for one connect, the median slice and p10..p90; x is a ratio of medians, "
-	       "p10..p90 of the pairs that ran side by side.\n");
+	printf("\nHow to read: ns for one connect as median p10..p90 of the slices; x as ratio of medians, "
+	       "p10..p90 of the pairs side by side.\n");
 }
 
 static void spread_print(struct spread spread)
 {
-	printf("  %7.0f %7.0f..%-7.0f", spread.p50, spread.p10, spread.p90);
+	char range[CELL_MAX];
+
+	snprintf(range, sizeof(range), "%.0f..%.0f", spread.p10, spread.p90);
+	printf("%7.0f %-16s", spread.p50, range);
+}
+
+static void ratio_print(struct ratio ratio)
+{
+	char range[CELL_MAX];
+
+	snprintf(range, sizeof(range), "%.2f..%.2f", ratio.pairs.p10, ratio.pairs.p90);
+	printf("%8.2f %-10s", ratio.of_medians, range);
 }
 
 static const struct comparison *comparison_of(enum variant_key key)
@@ -40,75 +51,63 @@ static const struct comparison *comparison_of(enum variant_key key)
 	return NULL;
 }
 
-static void ratio_print(const struct contest *contest, const struct results *results, enum variant_key key)
+static void row_print(const struct contest *contest, const struct results *results, enum variant_key key)
 {
 	const struct comparison *comparison = comparison_of(key);
-	struct ratio wall;
-	struct ratio cpu;
 
-	if (!comparison)
-		return;
-	wall = wall_ratio(contest, results, key, comparison->over);
-	cpu = cpu_ratio(contest, results, key, comparison->over);
-	printf("  %5.2f %4.2f..%-4.2f  %5.2f %4.2f..%-4.2f", wall.of_medians, wall.pairs.p10, wall.pairs.p90,
-	    cpu.of_medians, cpu.pairs.p10, cpu.pairs.p90);
+	printf("  %-24s", variants[key].title);
+	spread_print(spread_of(contest->samples[key].wall, results->passes));
+	spread_print(spread_of(contest->samples[key].cpu, results->passes));
+	printf("%7.2f", cpu_ratio(contest, results, key, VARIANT_BARE_URING).of_medians);
+	if (comparison) {
+		ratio_print(wall_ratio(contest, results, key, comparison->over));
+		ratio_print(cpu_ratio(contest, results, key, comparison->over));
+	}
+	printf("\n");
 }
 
 static void contest_print(const struct contest *contest, const struct results *results)
 {
-	char title[COLUMN_MAX];
+	char title[CELL_MAX];
 
 	snprintf(
 	    title, sizeof(title), "%s, %u in flight", contest->slice.endpoint->name, contest->slice.depth);
-	printf("\n%-26s  %-25s%-25s%6s   %-18s%s\n", title, "   wall ns", "   CPU ns", "floor",
-	    "x bare: wall", "CPU");
-	for (int key = 0; key < VARIANTS; key++) {
-		printf("  %-24s", variants[key].title);
-		spread_print(spread_of(contest->samples[key].wall, results->passes));
-		spread_print(spread_of(contest->samples[key].cpu, results->passes));
-		printf("  %5.2f",
-		    cpu_ratio(contest, results, (enum variant_key)key, VARIANT_BARE_URING).of_medians);
-		ratio_print(contest, results, (enum variant_key)key);
-		printf("\n");
-	}
+	printf("\n%-26s%7s %-16s%7s %-16s%7s%8s %-12s%6s %s\n", title, "wall ns", "p10..p90", "CPU ns",
+	    "p10..p90", "x floor", "x bare", "(wall)", "x bare", "(CPU)");
+	for (int key = 0; key < VARIANTS; key++)
+		row_print(contest, results, (enum variant_key)key);
+}
+
+static void verdict_print(double value, double bar, int decimals)
+{
+	if (value <= bar)
+		printf("  PASS\n");
+	else
+		printf("  over by %.*f\n", decimals, value - bar);
 }
 
 static void bar_print(const struct comparison *comparison, const struct results *results)
 {
 	double worst = 0;
 
+	printf("  %s, at most %.2fx of %s:", variants[comparison->of].title, comparison->bar,
+	    variants[comparison->over].name);
 	for (uint32_t i = 0; i < results->contests_count; i++) {
 		const struct contest *contest = &results->contests[i];
 		double ratio = cpu_ratio(contest, results, comparison->of, comparison->over).of_medians;
 
-		printf("  %s %u: %.2f", contest->slice.endpoint->name, contest->slice.depth, ratio);
+		printf("%s %s %u %.2f", i ? "," : "", contest->slice.endpoint->name, contest->slice.depth,
+		    ratio);
 		worst = ratio > worst ? ratio : worst;
 	}
-	if (worst <= comparison->bar)
-		printf("  PASS\n");
-	else
-		printf("  over (by %.2f)\n", worst - comparison->bar);
+	verdict_print(worst, comparison->bar, 2);
 }
 
-static void bars_print(const struct results *results)
+static void memory_print(const struct memory_result *memory)
 {
-	printf("\nBars (wall)\n");
-	for (int i = 0; i < COMPARISONS_WITH_BAR; i++) {
-		printf("  %-16s <= %.2fx %-18s", variants[comparisons[i].of].title, comparisons[i].bar,
-		    variants[comparisons[i].over].name);
-		bar_print(&comparisons[i], results);
-	}
-	for (int engine = 0; engine < ENGINE_KINDS; engine++) {
-		const struct memory_result *memory = &results->memory[engine];
-
-		printf("  memory, %-8s <= %d bytes of the library for a connected idle client:  %.0f (%u "
-		       "clients)  ",
-		    memory->engine, MEMORY_BAR, memory->bytes_per_client, memory->clients);
-		if (memory->bytes_per_client <= MEMORY_BAR)
-			printf("PASS\n");
-		else
-			printf("over (by %.0f)\n", memory->bytes_per_client - MEMORY_BAR);
-	}
+	printf("  hawser, %s, at most %d bytes of its memory for an idle connected client: %.0f (%u of them)",
+	    memory->engine, MEMORY_BAR, memory->bytes_per_client, memory->clients);
+	verdict_print(memory->bytes_per_client, MEMORY_BAR, 0);
 }
 
 void report_text(const struct options *options, const struct results *results)
@@ -116,5 +115,9 @@ void report_text(const struct options *options, const struct results *results)
 	head_print(options, results);
 	for (uint32_t i = 0; i < results->contests_count; i++)
 		contest_print(&results->contests[i], results);
-	bars_print(results);
+	printf("\nBars, by CPU time, which other programs on the machine stretch less than wall time\n");
+	for (int i = 0; i < COMPARISONS_WITH_BAR; i++)
+		bar_print(&comparisons[i], results);
+	for (int engine = 0; engine < ENGINE_KINDS; engine++)
+		memory_print(&results->memory[engine]);
 }
