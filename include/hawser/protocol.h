@@ -93,10 +93,11 @@ HAWSER_PUBLIC void hawser_connection_prepared(hawser_connection *connection);
 /* The next request id of this connection: 1, 2, ... For requests of the protocol's own (setup). */
 HAWSER_PUBLIC uint64_t hawser_connection_next_id(hawser_connection *connection);
 
-/* Answers. bound: service is the protocol's own pointer for this binding (its table of methods), freed by
- * unbind; when the id is not awaited any more unbind is called at once. replied: the bytes are used before
- * the call returns or before the next frame is looked at; descriptors of this frame go to the call. failed:
- * the host refused the binding, or the call failed; text (may be NULL) is the host's own sentence. kind_of
+/* Answers, at most one for an id in one frame. bound: service is the protocol's own pointer for this binding
+ * (its table of methods), freed by unbind; when the id is not awaited any more unbind is called at once.
+ * replied: the bytes are not copied and are shown to the user after receive has returned, so they lie in the
+ * frame or in the connection's state; descriptors of this frame go to the call. failed: the host refused the
+ * binding, or the call failed; text (may be NULL) is the host's own sentence and is copied. request_kind
  * tells what is awaited under an id. */
 enum hawser_request_kind { HAWSER_REQUEST_NONE, HAWSER_REQUEST_BIND, HAWSER_REQUEST_CALL };
 HAWSER_PUBLIC enum hawser_request_kind hawser_connection_request_kind(

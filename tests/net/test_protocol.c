@@ -73,7 +73,8 @@ static ssize_t lines_receive(hawser_connection *connection, void *state, const u
 	snprintf(line, sizeof(line), "%.*s", (int)size - 1, (const char *)data);
 	if (sscanf(line, "%15s %llu %n", word, &id, &rest) < 1)
 		return -EPROTO;
-	bytes = (struct hawser_bytes){line + rest, rest ? strlen(line + rest) : 0};
+	/* Answers must lie in the frame: they are told when this has returned. */
+	bytes = (struct hawser_bytes){data + rest, rest ? strlen(line + rest) : 0};
 	if (!lines->greeted) {
 		lines->greeted = true;
 		hawser_connection_prepared(connection);
