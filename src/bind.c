@@ -71,7 +71,10 @@ static void binding_begin(hawser_binding *binding, const hawser_binding *other)
 		binding->deadline_at_ns = loop_after_ms(client->loop, binding->deadline_ms);
 		timers_arm(&client->loop->timers, &binding->timer, binding->deadline_at_ns);
 	}
-	if (session_takes_requests(client))
+	/* While others wait for room in the queue it waits behind them: the writable task sends them in
+	 * order. */
+	if (session_takes_requests(client) && !client->session->wire.refused &&
+	    !task_queued(&client->writable_task))
 		binding_send(binding);
 }
 

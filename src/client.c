@@ -46,7 +46,8 @@ static void client_release_memory(hawser_client *client)
 	task_drop(&client->writable_task);
 	task_drop(&client->handover_task);
 	timers_unreserve(&loop->timers, 3);
-	memory_release(memory, client->attempts, client->attempts_kept * sizeof(struct past_attempt));
+	if (client->attempts != &client->first_attempt)
+		memory_release(memory, client->attempts, client->attempts_room * sizeof(struct past_attempt));
 	memory_release(memory, client->socket_options, sizeof(*client->socket_options));
 	memory_release(memory, client->texts, client->texts_size);
 	slots_give(&loop->client_slots, client);
@@ -84,8 +85,8 @@ static void tell_writable(struct task *task)
 
 	if (!client->session)
 		return;
-	if (session_takes_requests(client))
-		session_drain_queue(client);
+	if (session_takes_requests(client) || client->connection.state == CONNECTION_draining)
+		session_drain_queue(client); /* a drain awaits these, too */
 	if (client->held && client->on_writable)
 		client->on_writable(client, client->user);
 }
@@ -112,6 +113,8 @@ static void client_init(hawser_client *client, hawser_loop *loop)
 	client->connection.overall_at_ns = ENGINE_NEVER;
 	client->handed_fd = client->pending_fd = -1;
 	client->held = true;
+	client->attempts = &client->first_attempt;
+	client->attempts_room = 1;
 	client->retry_post.function = retry_came;
 	client->retry_post.user = client;
 	client->retry_post.embedded = true;
@@ -176,6 +179,7 @@ int hawser_client_connect(hawser_client *client)
 		return -EOPNOTSUPP;
 	failure_set(&client->failure, -ECANCELED, HAWSER_STAGE_NONE, "superseded: its owner starts over");
 	client->counters.causes[HAWSER_CAUSE_CANCELLED]++;
+	loop_now(client->loop);
 	if (client->connection.state == CONNECTION_connecting)
 		attempt_remember(client, &client->failure);
 	client_fire(client, CONNECTION_EVENT_restarted);

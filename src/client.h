@@ -195,12 +195,14 @@ struct hawser_client {
 	struct counters counters;
 	uint64_t sent_completely; /* of the last connection, for hawser_client_sent */
 	uint64_t sent_possibly;
-	uint8_t attempts_kept;
+	uint8_t attempts_kept; /* asked for */
+	uint8_t attempts_room; /* 1 while there is but the first */
 	uint8_t attempts_count;
 	uint8_t attempts_next;
 	bool fail_fast;
 	bool half_close;
-	bool held; /* the owner has not freed the handle */
+	bool held;    /* the owner has not freed the handle */
+	bool is_unix; /* the target is a unix socket, or an adopted descriptor that is one */
 	bool peer_known;
 	bool round_open; /* a round was begun and has not succeeded or failed: its time is counted to ready */
 	bool path_hit;   /* the path appeared while a round was going on */
@@ -209,8 +211,9 @@ struct hawser_client {
 	int handed_fd;   /* on its way to the user; -1 */
 	int pending_fd;  /* connected, on its way into a session */
 	struct failure next_failure;
-	struct failure end; /* what bindings and setup are told when the client closes */
-	struct past_attempt *attempts;
+	struct failure end;            /* what bindings and setup are told when the client closes */
+	struct past_attempt *attempts; /* the first, until there is another one */
+	struct past_attempt first_attempt;
 };
 
 struct hawser_binding {
@@ -367,6 +370,7 @@ void error_fill(struct hawser_error *error, hawser_loop *loop, const hawser_clie
 const char *failure_text(const struct failure *failure);
 enum hawser_cause cause_of(int code, enum hawser_stage stage);
 void failure_set(struct failure *failure, int code, enum hawser_stage stage, const char *text);
+/* As of loop->now_ns: whatever ended the attempt has read the clock. */
 void attempt_remember(hawser_client *client, const struct failure *failure);
 
 /* watch.c */

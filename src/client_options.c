@@ -120,19 +120,9 @@ static int configure_limits(hawser_client *client, const struct hawser_client_op
 	client->requests_max = options->requests_max;
 	client->unsent_bytes_max = options->unsent_bytes_max;
 	client->peer_uid = options->peer_uid;
+	client->attempts_kept = (uint8_t)options->attempts_kept;
 	client->fail_fast = options->fail_fast;
 	client->half_close = options->half_close;
-	return 0;
-}
-
-static int configure_attempts(hawser_client *client, uint32_t kept)
-{
-	if (kept == 0)
-		return 0;
-	client->attempts = memory_allocate(&client->loop->memory, kept * sizeof(struct past_attempt));
-	if (!client->attempts)
-		return -ENOMEM;
-	client->attempts_kept = (uint8_t)kept;
 	return 0;
 }
 
@@ -183,20 +173,22 @@ static int configure_socket(hawser_client *client, const struct hawser_client_op
 
 static int configure_texts(hawser_client *client, const struct hawser_client_options *options)
 {
-	const char *name = options->name && options->name[0] ? options->name : options->target;
+	bool named = options->name && options->name[0];
 	size_t target_size = strlen(options->target) + 1;
-	size_t name_size = strlen(name) + 1;
+	size_t name_size = named ? strlen(options->name) + 1 : 0;
 
-	if (name_size > TARGET_TEXT_MAX)
+	if (target_size > TARGET_TEXT_MAX || name_size > TARGET_TEXT_MAX)
 		return -EINVAL;
 	client->texts_size = target_size + name_size;
 	client->texts = memory_allocate(&client->loop->memory, client->texts_size);
 	if (!client->texts)
 		return -ENOMEM;
 	memcpy(client->texts, options->target, target_size);
-	memcpy(client->texts + target_size, name, name_size);
-	client->target_text = client->texts;
-	client->name = client->texts + target_size;
+	client->target_text = client->name = client->texts;
+	if (named) {
+		client->name = client->texts + target_size;
+		memcpy(client->texts + target_size, options->name, name_size);
+	}
 	return 0;
 }
 
@@ -249,13 +241,13 @@ int client_configure(hawser_client *client, const struct hawser_client_options *
 		result = configure_texts(client, options);
 	if (result == 0)
 		result = configure_socket(client, options);
-	if (result == 0)
-		result = configure_attempts(client, options->attempts_kept);
 	if (result == 0 && client->target.kind == TARGET_FD)
 		result = socket_adopt(target.fd);
 	if (result < 0)
 		return result;
 	client->target.fd = target.fd;
+	client->is_unix =
+	    target.kind == TARGET_UNIX || (target.kind == TARGET_FD && socket_is_unix(target.fd));
 	client->user = options->user;
 	client->on_change = options->on_change;
 	client->on_data = options->on_data;

@@ -322,7 +322,7 @@ void loop_log(
 	char line[512];
 	va_list arguments;
 
-	if (!loop->log || level > loop->log_level)
+	if (!loop_logs(loop, level))
 		return;
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);

@@ -103,6 +103,11 @@ uint64_t loop_after_ms(hawser_loop *loop, uint32_t ms);
 void loop_hold(hawser_loop *loop);
 void loop_drop(hawser_loop *loop);
 
+/* For lines whose arguments cost something. */
+static inline bool loop_logs(const hawser_loop *loop, enum hawser_log_level level)
+{
+	return loop->log && level <= loop->log_level;
+}
 __attribute__((format(printf, 4, 5))) void loop_log(
     hawser_loop *loop, enum hawser_log_level level, const hawser_client *client, const char *format, ...);
 

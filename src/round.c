@@ -80,9 +80,13 @@ static bool peer_is_welcome(hawser_client *client, struct failure *failure)
 	int result;
 
 	client->peer_known = false;
-	if (client->address.size && client->address.any.sa_family != AF_UNIX)
+	if (!client->is_unix && client->target.kind != TARGET_FD)
 		return true;
-	result = engine->operations->peer(engine, client->pending_fd, &client->peer);
+	/* Some other families answer too, with credentials that are nobody's: they must not pass for
+	 * somebody's. */
+	result = -EOPNOTSUPP;
+	if (client->is_unix)
+		result = engine->operations->peer(engine, client->pending_fd, &client->peer);
 	client->peer_known = result == 0;
 	if (client->peer_uid == HAWSER_AUTO || (result == 0 && client->peer.uid == client->peer_uid))
 		return true;
@@ -117,10 +121,11 @@ static void prepare(struct connection *connection)
 	}
 }
 
+/* As of loop->now_ns. */
 static void now_connected(hawser_client *client)
 {
 	struct timers *timers = &client->loop->timers;
-	uint64_t now_ns = loop_now(client->loop);
+	uint64_t now_ns = client->loop->now_ns;
 
 	timers_cancel(timers, &client->timer);
 	timers_cancel(timers, &client->overall_timer);
@@ -137,12 +142,13 @@ static void drain_queue(struct connection *connection)
 {
 	hawser_client *client = client_of(connection);
 
+	loop_now(client->loop);
 	now_connected(client);
 	if (client->session->wire.received_to > 0)
 		connection_was_useful(connection);
 	else
 		timers_arm(
-		    &client->loop->timers, &client->useful_timer, loop_now(client->loop) + USEFUL_AFTER_NS);
+		    &client->loop->timers, &client->useful_timer, client->loop->now_ns + USEFUL_AFTER_NS);
 	session_drain_queue(client);
 }
 

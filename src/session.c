@@ -68,6 +68,13 @@ static ssize_t received(struct wire *wire, const uint8_t *data, size_t size)
 	const struct hawser_protocol *protocol = session->protocol;
 	ssize_t frame = (ssize_t)size;
 
+	/* What is to be told before these bytes comes before them; its owner may pause the connection, or
+	 * leave it. */
+	loop_run_tasks(wire->loop);
+	if (!session->attached)
+		return -ECANCELED;
+	if (wire->paused)
+		return 0;
 	if (!protocol->receive)
 		return broken(
 		    session->client, -EPROTO, HAWSER_CAUSE_PROTOCOL, "nothing was expected from this host");
@@ -185,8 +192,6 @@ int session_begin(hawser_client *client, int fd)
 {
 	const struct hawser_protocol *protocol = client->protocol;
 	hawser_loop *loop = client->loop;
-	bool is_unix =
-	    client->target.kind == TARGET_UNIX || (client->target.kind == TARGET_FD && client->peer_known);
 	struct hawser_connection *session;
 	int result;
 
@@ -195,7 +200,7 @@ int session_begin(hawser_client *client, int fd)
 		loop->engine->operations->close(loop->engine, fd);
 		return -ENOMEM;
 	}
-	wire_init(&session->wire, loop, &session_owner, fd, is_unix, client->unsent_bytes_max,
+	wire_init(&session->wire, loop, &session_owner, fd, client->is_unix, client->unsent_bytes_max,
 	    protocol->frame_max + loop->receive_buffer_size);
 	requests_init(&session->requests, &loop->memory);
 	session->client = client;

@@ -47,7 +47,7 @@ static void fill_attempts(const hawser_client *client, struct hawser_status *sta
 	status->attempts_count = client->attempts_count;
 	for (uint32_t i = 0; i < client->attempts_count; i++) {
 		uint32_t at =
-		    (client->attempts_next + client->attempts_kept - 1U - i) % client->attempts_kept;
+		    (client->attempts_next + client->attempts_room - 1U - i) % client->attempts_room;
 
 		fill_attempt(client, &client->attempts[at], &status->attempts[i]);
 	}

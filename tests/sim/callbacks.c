@@ -131,14 +131,17 @@ void on_binding(
 	finish(world);
 }
 
-static void take_call_fds(struct world *world, hawser_call *handle)
+static void take_call_fds(const struct sim_call *call, hawser_call *handle)
 {
+	struct world *world = call->world;
+	unsigned taken = 0;
 	int fd;
 
 	while (chance(world, 60)) {
 		api_enter(world);
 		fd = hawser_call_take_fd(handle);
 		api_leave(world, API_call_take_fd, 0, fd < 0 ? fd : 0);
+		oracle_reply_fd(call, fd, taken++);
 		if (fd < 0)
 			return;
 		descriptor_find(world, fd)->holder = HOLDER_USER;
@@ -159,7 +162,7 @@ void on_reply(hawser_call *handle, const struct hawser_bytes *reply, bool more,
 		trace(world, TRACE_reply, call->index, reply->size, more);
 	oracle_reply(call, handle, reply, more, error);
 	if (!error)
-		take_call_fds(world, handle);
+		take_call_fds(call, handle);
 	finish(world);
 }
 

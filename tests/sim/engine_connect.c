@@ -148,6 +148,7 @@ void connect_finish(struct world *world, uint64_t id, uint64_t detail)
 		trace(world, TRACE_connect_end, trace_number(operation->client),
 		    trace_number(operation->result), operation->stage);
 	}
+	oracle_attempted(world, operation);
 	operation_deliver(world, operation, &completion);
 }
 
@@ -249,7 +250,7 @@ static void watch_tell(struct world *world, uint64_t id, uint64_t detail)
 	}
 	trace(world, TRACE_watch_event, host, detail & 0xff, 0);
 	if (completion.result == 0 && (detail & 0xff) != NEWS_SPURIOUS)
-		oracle_path_appears(world, host, operation->started_ns);
+		oracle_path_appears(world, host, operation->generation);
 	operation_deliver(world, operation, &completion);
 }
 

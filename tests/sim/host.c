@@ -202,7 +202,7 @@ static void greet(struct world *world, uint64_t id, uint64_t detail)
 	    chance(world, world->faults.unanswered))
 		connection->session.silences = true;
 	else
-		host_write(world, connection, greeting, sizeof(greeting), 0);
+		host_write(world, connection, greeting, sizeof(greeting), (struct attached){0});
 }
 
 void host_accepted(struct world *world, struct sim_connection *connection)
@@ -227,32 +227,32 @@ void host_accepted(struct world *world, struct sim_connection *connection)
 }
 
 /* Everything a host says goes through here: it may die in the middle of it. */
-void host_write(
-    struct world *world, struct sim_connection *connection, const void *data, size_t size, unsigned fds_count)
+void host_write(struct world *world, struct sim_connection *connection, const void *data, size_t size,
+    struct attached attached)
 {
 	struct session *session = &connection->session;
+	const struct attached nothing = {0};
 
 	if (session->bytes_left > size) {
 		session->bytes_left -= session->bytes_left == UINT64_MAX ? 0 : size;
-		network_write(world, connection, data, size, fds_count);
+		network_write(world, connection, data, size, attached);
 		return;
 	}
-	network_write(world, connection, data, (size_t)session->bytes_left, 0);
+	network_write(world, connection, data, (size_t)session->bytes_left, nothing);
 	network_host_closes(world, connection, false);
 }
 
 static void echo(struct world *world, struct sim_connection *connection)
 {
 	size_t size = connection->outbound_arrived;
-	unsigned fds_count = 0;
+	struct attached attached = {0};
 
 	if (size == 0)
 		return;
 	if (connection->is_unix && chance(world, world->faults.host_fds))
-		fds_count = (unsigned)draw_between(world, 1, 2);
+		attached.count = (unsigned)draw_between(world, 1, 2);
 	if (!connection->session.sink) {
-		connection->session.echoed += size;
-		host_write(world, connection, buffer_bytes(&connection->outbound), size, fds_count);
+		host_write(world, connection, buffer_bytes(&connection->outbound), size, attached);
 	}
 	if (connection->host_open)
 		network_host_consumed(world, connection, size);

@@ -78,8 +78,12 @@ void service_received(struct world *world, struct sim_connection *connection);
 void answer_plan(struct world *world, const struct answer *answer);
 void answer_garbage(struct world *world, struct sim_connection *connection);
 void host_write(struct world *world, struct sim_connection *connection, const void *data, size_t size,
-    unsigned fds_count);
+    struct attached attached);
 
+static inline uint64_t reply_tag(uint32_t number, uint32_t sequence)
+{
+	return ((uint64_t)number << 32 | sequence) + 1;
+}
 static inline void word_put(uint8_t *place, uint32_t word)
 {
 	for (int i = 0; i < 4; i++)

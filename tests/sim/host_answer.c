@@ -125,7 +125,7 @@ static void answer_write(struct world *world, uint64_t slot, uint64_t detail)
 {
 	struct answer answer = world->answers[slot];
 	struct sim_connection *connection = connection_find(world, answer.connection);
-	unsigned fds_count = 0;
+	struct attached attached = {0};
 
 	(void)detail;
 	world->answers[slot].used = false;
@@ -139,13 +139,14 @@ static void answer_write(struct world *world, uint64_t slot, uint64_t detail)
 	if (connection->session.mute)
 		return;
 	if (connection->is_unix && answer.kind == ANSWER_REPLY && chance(world, world->faults.host_fds))
-		fds_count = (unsigned)draw_between(world, 1, 2);
+		attached = (struct attached){
+		    (unsigned)draw_between(world, 1, 2), reply_tag(answer.number, answer.sequence)};
 	trace(world, TRACE_host_answer, connection->number, answer.kind, answer.id);
 	make_frame(world, &answer);
 	if (!answer.again)
 		oracle_answering(world, connection, &answer);
-	host_write(world, connection, buffer_bytes(&world->codec_frame), buffer_size(&world->codec_frame),
-	    fds_count);
+	host_write(
+	    world, connection, buffer_bytes(&world->codec_frame), buffer_size(&world->codec_frame), attached);
 	if (!answer.again)
 		answer_follows(world, &answer);
 }
@@ -209,7 +210,7 @@ void answer_garbage(struct world *world, struct sim_connection *connection)
 	case GARBAGE_KINDS:
 		abort();
 	}
-	host_write(world, connection, buffer_bytes(frame), buffer_size(frame), 0);
+	host_write(world, connection, buffer_bytes(frame), buffer_size(frame), (struct attached){0});
 	if (kind == GARBAGE_OVERSIZE && connection->host_open) {
 		connection->session.mute = true;
 		connection->session.poisoned = true;

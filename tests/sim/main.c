@@ -37,24 +37,23 @@ static const char usage[] =
     "  --coverage   print how often each move of both tables fired; exit 1 if one never did\n"
     "Exit: 0 nothing was violated, 1 something was, 2 wrong usage.\n";
 
-/* Only what is safe in a signal handler. */
-static void say_seed(const char *what)
-{
-	char text[96];
-	int length = snprintf(
-	    text, sizeof(text), "%s\nreplay: hawser-sim --seed %llu\n", what, (unsigned long long)world.seed);
+/* How to see this seed again, made ready before it runs: a signal handler may not. */
+static char replay[64];
 
-	if (write(STDERR_FILENO, text, (size_t)length) < 0)
+static void say(const char *text)
+{
+	if (write(STDERR_FILENO, text, strlen(text)) < 0)
 		_exit(2);
 }
 
 static void on_crash(int number)
 {
-	say_seed(number == SIGALRM ? "violated: the library hangs"
-				   : "violated: the library crashed or failed its own check");
-	signal(number, SIG_DFL);
+	say(number == SIGALRM ? "violated: the library hangs\n"
+			      : "violated: the library crashed or failed its own check\n");
+	say(replay);
 	if (number == SIGALRM)
 		_exit(1);
+	signal(number, SIG_DFL);
 	raise(number);
 }
 
@@ -133,8 +132,11 @@ static int run_seeds(const struct run *run)
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (uint64_t i = 0; i < run->count; i++) {
+		uint64_t seed = run->first + i;
+
 		alarm(HANG_SECONDS);
-		world_run(&world, run->first + i);
+		snprintf(replay, sizeof(replay), "replay: make sim SEED=%llu\n", (unsigned long long)seed);
+		world_run(&world, seed);
 		events += world.events;
 		simulated += (double)(world.now - WORLD_BEGINS) / 1e9;
 		hash = (hash ^ world.hash) * 0x9e3779b97f4a7c15ULL;

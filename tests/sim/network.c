@@ -49,7 +49,7 @@ int descriptor_new(struct world *world, enum holder holder, uint64_t connection)
 		violated(world, "simulator: no descriptors left");
 	trace(world, TRACE_descriptor, network->descriptors_count, (uint64_t)holder, connection);
 	network->descriptors[network->descriptors_count] =
-	    (struct descriptor){true, (uint8_t)holder, connection};
+	    (struct descriptor){true, (uint8_t)holder, connection, 0};
 	return DESCRIPTOR_BASE + (int)network->descriptors_count++;
 }
 
@@ -81,15 +81,6 @@ void descriptors_settle(struct world *world, const int *fds, unsigned count, int
 		if (result < 0)
 			descriptor_close(world, fds[i]); /* its owner does, as ever */
 	}
-}
-
-unsigned descriptors_open(const struct world *world)
-{
-	unsigned open = 0;
-
-	for (uint32_t i = 0; i < world->network.descriptors_count; i++)
-		open += world->network.descriptors[i].open;
-	return open;
 }
 
 /* ---- connections ---- */
@@ -144,6 +135,7 @@ struct sim_connection *network_connect(struct world *world, unsigned host, int c
 	connection->host = host;
 	connection->client = client;
 	connection->is_unix = is_unix;
+	connection->uid = world->hosts[host].uid;
 	connection->client_open = true;
 	connection->host_open = true;
 	connection->outbound = outbound;
@@ -261,26 +253,29 @@ static void bytes_reach_client(struct world *world, uint64_t id, uint64_t size)
 	engine_readable(world, connection);
 }
 
-static void attach_fds(struct world *world, struct sim_connection *connection, size_t size, unsigned count)
+static void attach_fds(
+    struct world *world, struct sim_connection *connection, size_t size, struct attached attached)
 {
 	struct message *message;
 
-	if (!count || connection->messages_count == MESSAGES_MAX)
+	if (!attached.count || connection->messages_count == MESSAGES_MAX)
 		return;
 	message = &connection->messages[connection->messages_count++];
 	message->begin = connection->delivered + buffer_size(&connection->inbound);
 	message->end = message->begin + size;
-	message->count = count;
-	for (unsigned i = 0; i < count; i++)
+	message->count = attached.count;
+	for (unsigned i = 0; i < attached.count; i++) {
 		message->fds[i] = descriptor_new(world, HOLDER_NETWORK, 0);
+		descriptor_find(world, message->fds[i])->tag = attached.tag;
+	}
 }
 
-void network_write(
-    struct world *world, struct sim_connection *connection, const void *data, size_t size, unsigned fds_count)
+void network_write(struct world *world, struct sim_connection *connection, const void *data, size_t size,
+    struct attached attached)
 {
 	if (!connection->host_open || connection->host_shut || !connection->client_open || size == 0)
 		return;
-	attach_fds(world, connection, size, fds_count);
+	attach_fds(world, connection, size, attached);
 	buffer_append(&connection->inbound, data, size);
 	agenda_add(world, arrival_delay(world, connection, &connection->inbound_at_ns), bytes_reach_client,
 	    connection_id(world, connection), size);

@@ -25,6 +25,13 @@ struct descriptor {
 	bool open;
 	uint8_t holder;
 	uint64_t connection; /* 0: a passed descriptor */
+	uint64_t tag;        /* of the reply that it comes with; 0: none */
+};
+
+/* Descriptors that a host sends along with bytes, and what they belong to. */
+struct attached {
+	unsigned count;
+	uint64_t tag;
 };
 
 /* Bytes with descriptors, from host to client: a receive never goes past them. */
@@ -52,26 +59,29 @@ struct session {
 	bool sink;            /* raw: echoes nothing */
 	bool silences;        /* left a request unanswered */
 	bool hung_up;         /* the client has ended its sending half */
-	uint64_t echoed;
 };
 
 struct sim_connection {
-	bool used;
-	uint32_t generation;
 	uint64_t number; /* of this world's, from 1 */
+	uint64_t latency_ns;
+	uint32_t generation;
+	uint32_t uid; /* of the host, when it was connected to */
 	unsigned host;
 	int client;
 	int fd;
-	bool is_unix;
-	uint64_t latency_ns;
 
+	bool used;
+	bool is_unix;
 	bool client_open;
 	bool client_shut; /* has ended its sending half */
 	bool host_open;
 	bool host_shut;
 	bool reset;       /* the client's side knows of a reset */
 	bool end_arrived; /* the host's end of sending has reached the client */
-	bool end_seen;    /* and was delivered */
+	bool send_waits;  /* for room */
+	bool readable_planned;
+	bool setup_known; /* the setup's request has left on it, or (raw) it is known where it will: setup_at
+			   */
 
 	/* Client to host: taken bytes. The first `arrived` have reached the host, those before `tapped` have
 	 * been looked at by the oracle (both counted from the front). */
@@ -82,7 +92,7 @@ struct sim_connection {
 	uint64_t taken;          /* all bytes ever taken */
 	uint64_t consumed;       /* all bytes the host has read */
 	uint64_t fds_at;         /* where the last descriptors began, and how many */
-	unsigned fds_count;
+	uint64_t fds_count;
 
 	/* Host to client. */
 	struct buffer inbound;
@@ -90,20 +100,17 @@ struct sim_connection {
 	uint64_t inbound_at_ns;
 	uint64_t delivered; /* all bytes ever delivered */
 	struct message messages[MESSAGES_MAX];
-	unsigned messages_count;
+	size_t messages_count;
 
 	uint64_t receive_id; /* operations of the engine in flight, 0: none */
 	uint64_t send_id;
-	bool send_waits; /* for room */
-	bool readable_planned;
 	struct session session;
 
 	/* Raw, the oracle's: all that was accepted for this connection, and how much of its echo was shown to
 	 * the user. */
 	struct buffer expected;
 	uint64_t received;
-	uint64_t setup_at; /* where the setup's request stands in it */
-	bool setup_known;
+	uint64_t setup_at; /* where the setup's request stands in it, once that is known */
 };
 
 struct network {
@@ -123,7 +130,6 @@ void descriptor_close(struct world *world, int fd);
 /* Descriptors for a call of the API, and what became of them by its result. */
 void descriptors_offer(struct world *world, int *ret_fds, unsigned count);
 void descriptors_settle(struct world *world, const int *fds, unsigned count, int result);
-unsigned descriptors_open(const struct world *world);
 
 uint64_t connection_id(const struct world *world, const struct sim_connection *connection);
 struct sim_connection *connection_find(struct world *world, uint64_t id); /* NULL: it is gone */
@@ -138,7 +144,7 @@ void network_client_closes(struct world *world, struct sim_connection *connectio
 
 /* Host to client. */
 void network_write(struct world *world, struct sim_connection *connection, const void *data, size_t size,
-    unsigned fds_count);
+    struct attached attached);
 void network_host_shuts(struct world *world, struct sim_connection *connection);
 void network_host_closes(struct world *world, struct sim_connection *connection, bool reset);
 void network_host_consumed(struct world *world, struct sim_connection *connection, size_t size);

@@ -11,11 +11,10 @@
 #include <string.h>
 
 /* More callbacks than this in one moment, and the loop is running in circles. */
-enum { CALLBACKS_MOMENT_MAX = 20000, LADDER_MOST_MS = 64 };
+enum { CALLBACKS_MOMENT_MAX = 20000 };
 
 void oracle_callback(struct world *world)
 {
-	world->callbacks++;
 	if (world->in_api)
 		violated(world, "a callback runs inside the call that caused it");
 	if (world->in_callback)
@@ -40,73 +39,6 @@ void oracle_error(const struct world *world, const struct hawser_error *error)
 		    hawser_errno_name(error->code), error->stage, error->cause, error->fate);
 	if (!error->address || !error->text || !*error->text)
 		violated(world, "an error %s without address or text", hawser_errno_name(error->code));
-}
-
-/* ---- the schedule of backoff ---- */
-
-static double grown(const struct schedule *schedule, uint32_t failures)
-{
-	double delay = schedule->base_ms;
-
-	if (schedule->linear)
-		delay = failures <= 10 ? schedule->base_ms * failures : schedule->cap_ms;
-	for (uint32_t i = 1; !schedule->linear && i < failures && delay < schedule->cap_ms; i++)
-		delay *= schedule->factor;
-	return delay < schedule->cap_ms ? delay : schedule->cap_ms;
-}
-
-static double least_wait(const struct schedule *schedule, uint32_t failures)
-{
-	switch (schedule->jitter) {
-	case HAWSER_JITTER_NONE:
-		return grown(schedule, failures);
-	case HAWSER_JITTER_PERCENT:
-		return grown(schedule, failures) * (1 - schedule->percent / 100);
-	case HAWSER_JITTER_EQUAL:
-		return grown(schedule, failures) / 2;
-	case HAWSER_JITTER_DECORRELATED:
-		return schedule->base_ms < schedule->cap_ms ? schedule->base_ms : schedule->cap_ms;
-	default:
-		return 0;
-	}
-}
-
-static double most_wait(const struct schedule *schedule, uint32_t failures)
-{
-	double most = grown(schedule, failures);
-
-	if (schedule->jitter == HAWSER_JITTER_PERCENT)
-		most *= 1 + schedule->percent / 100;
-	if (schedule->jitter == HAWSER_JITTER_DECORRELATED || most > schedule->cap_ms)
-		most = schedule->cap_ms;
-	return most;
-}
-
-/* A wait was told: is it what the options ask for? A unix client may be on the ladder of short retries
- * instead. */
-static void check_wait(struct sim_client *client, uint64_t wait_ns)
-{
-	const struct schedule *schedule = &client->schedule;
-	double wait_ms = (double)wait_ns / 1e6;
-	double least;
-	double most;
-
-	if (client->failures_most < 100)
-		client->failures_most++;
-	client->failures_least++;
-	if (client->failures_least > client->failures_most)
-		client->failures_least = client->failures_most;
-	least = client->is_unix ? 0 : least_wait(schedule, client->failures_least);
-	most = most_wait(schedule, client->failures_most);
-	if (client->is_unix && most < LADDER_MOST_MS)
-		most = LADDER_MOST_MS;
-	/* The wait is told a little after it began when callbacks before it took their time. */
-	if (wait_ms < least - 0.01 && client->world->faults.sleeps == 0)
-		violated(client->world, "client %u waits %.3f ms, less than its backoff of %.3f (failure %u)",
-		    client->index, wait_ms, least, client->failures_least);
-	if (wait_ms > most + 0.01)
-		violated(client->world, "client %u waits %.3f ms, more than its backoff of %.3f (failure %u)",
-		    client->index, wait_ms, most, client->failures_most);
 }
 
 /* ---- changes of state ---- */
@@ -166,26 +98,38 @@ static void check_punctual(const struct sim_client *client, const struct hawser_
 		violated(world, "client %u connects before it was told to", client->index);
 }
 
+/* The first bytes of a ready connection, or 10 s, reset the backoff; while it is being closed they may or may
+ * not. */
+static void may_be_useful(struct sim_client *client)
+{
+	client->failures_least = 0;
+	client->rounds_failed = 0;
+	client->useful_connection = client->connection;
+}
+
 static void remember_backoff(struct sim_client *client, const struct hawser_change *change)
 {
 	uint64_t now = client->world->now;
-	bool is_useful = client->useful_connection && client->useful_connection == client->connection;
 
+	if (change->to == HAWSER_READY && client->bytes_connection == client->connection)
+		may_be_useful(client);
 	if (change->from == HAWSER_READY && now - client->told_at_ns >= 9 * SECOND)
-		client->failures_least = 0;
+		may_be_useful(client);
 	if (change->from == HAWSER_READY && now - client->told_at_ns >= 11 * SECOND)
 		client->failures_most = 0;
-	if (change->from == HAWSER_READY && now - client->told_at_ns >= 9 * SECOND)
-		is_useful = true;
 	if (change->to == HAWSER_IDLE) { /* handed over */
 		client->failures_least = 0;
 		client->failures_most = 0;
 		client->rounds_failed = 0;
 	}
+	if (change->to == HAWSER_WAITING && change->error->cause == HAWSER_CAUSE_BACKLOG_FULL)
+		client->backlogs_full++;
+	else if (change->to == HAWSER_WAITING || change->to == HAWSER_READY)
+		client->backlogs_full = 0;
 	if (change->to == HAWSER_WAITING)
-		check_wait(client, change->next_retry_ns);
+		oracle_wait(client, change->next_retry_ns);
 	if (change->to == HAWSER_WAITING && !client->is_unix)
-		client->rounds_failed = is_useful ? 0 : client->rounds_failed + 1;
+		client->rounds_failed = client->useful_connection ? 0 : client->rounds_failed + 1;
 	if (change->to == HAWSER_WAITING)
 		client->useful_connection = 0;
 	client->readies += change->to == HAWSER_READY;
@@ -198,15 +142,93 @@ static void remember_backoff(struct sim_client *client, const struct hawser_chan
 		client->unready_at_ns = now;
 }
 
+/* Drained: whatever was asked on this connection has been answered, and every byte is with the kernel. */
+static void check_drained(const struct sim_client *client)
+{
+	struct world *world = client->world;
+	const struct user *user = &world->user;
+	const struct sim_connection *connection = connection_find(world, client->connection);
+
+	for (uint32_t i = 0; i < user->calls_count; i++) {
+		const struct sim_call *call = &user->calls[i];
+		const struct sim_binding *binding = &user->bindings[call->binding];
+
+		if (call->made && !call->freed && !call->ended && !call->no_reply && !call->cancel_asked &&
+		    call->taken && binding->client == client->index && !binding->freed &&
+		    !binding->release_asked && !binding->ended)
+			violated(world, "client %u says that everything is answered, and call %u is not",
+			    client->index, i);
+	}
+	for (uint32_t i = 0; i < user->bindings_count; i++)
+		if (user->bindings[i].made && !user->bindings[i].freed && !user->bindings[i].ended &&
+		    !user->bindings[i].release_asked && !user->bindings[i].bound &&
+		    user->bindings[i].client == client->index && connection &&
+		    user->bindings[i].pending_connection == client->connection)
+			violated(world, "client %u says that everything is answered, and binding %u is not",
+			    client->index, i);
+	if (client->raw && connection && connection->taken < buffer_size(&connection->expected))
+		violated(world, "client %u says that everything is answered, and has sent %llu of %zu bytes",
+		    client->index, (unsigned long long)connection->taken, buffer_size(&connection->expected));
+}
+
+static void check_attempts(const struct sim_client *client, const struct hawser_change *change)
+{
+	const struct world *world = client->world;
+	const struct sim_connection *connection = connection_find(client->world, client->connection);
+	char text[ADDRESS_TEXT_MAX];
+
+	if (change->from == HAWSER_CONNECTING && change->to == HAWSER_WAITING && client->is_name &&
+	    client->addresses_tried < client->addresses_count && !world->memory.failures)
+		violated(world, "client %u gives a round up after %u of %u addresses", client->index,
+		    client->addresses_tried, client->addresses_count);
+	if (change->from == HAWSER_CONNECTING && change->to == HAWSER_WAITING && !world->memory.failures &&
+	    (change->error->code != client->tried_result || change->error->stage != client->tried_stage))
+		violated(world, "client %u is told that its attempt failed by %s (%s), and it did by %s (%s)",
+		    client->index, hawser_errno_name(change->error->code),
+		    hawser_stage_name(change->error->stage), hawser_errno_name(client->tried_result),
+		    hawser_stage_name(client->tried_stage));
+	if (change->to == HAWSER_READY &&
+	    strcmp(change->address, address_format(&client->tried, text, sizeof(text))) != 0)
+		violated(world, "client %u is told that it is ready at %s, and is at %s", client->index,
+		    change->address, text);
+	if (change->to == HAWSER_READY && client->options.peer_uid != HAWSER_AUTO && connection &&
+	    connection->uid != client->options.peer_uid)
+		violated(world, "client %u is ready with a host of user %u", client->index, connection->uid);
+}
+
+/* A setup that ran when its connection went is answered in the same turn; one that was asked for just now did
+ * not. */
+static void remember_setup(struct sim_client *client, const struct hawser_change *change)
+{
+	bool was_connected = change->from == HAWSER_PREPARING || change->from == HAWSER_READY ||
+			     change->from == HAWSER_DRAINING;
+	bool is_gone =
+	    change->to == HAWSER_WAITING || change->to == HAWSER_RESOLVING || change->to == HAWSER_CLOSING;
+
+	/* A host of the wrong user was never connected to, so to say; nor was one for which there was no
+	 * memory. */
+	if (client->world->memory.failures ||
+	    (change->error && change->error->cause == HAWSER_CAUSE_IDENTITY))
+		return;
+	if (was_connected && is_gone && client->setup_asked &&
+	    client->setup_asked_at_ns + SECOND < client->world->now)
+		client->setup_due = true;
+}
+
 void oracle_change(struct sim_client *client, hawser_client *handle, const struct hawser_change *change)
 {
 	if (handle != client->handle && client->handle)
 		violated(client->world, "client %u is told with another one's handle", client->index);
 	check_change(client, change);
 	check_punctual(client, change);
+	check_attempts(client, change);
+	remember_setup(client, change);
+	if (change->from == HAWSER_DRAINING && strcmp(change->why, "everything is answered") == 0)
+		check_drained(client);
 	remember_backoff(client, change);
 	client->told = change->to;
 	client->told_at_ns = client->world->now;
+	client->told_operations = client->world->engine.sequence;
 	client->next_retry_ns = change->next_retry_ns;
 	if (change->to != HAWSER_READY && change->to != HAWSER_DRAINING) {
 		client->paused = false;
@@ -262,12 +284,23 @@ int oracle_connecting(struct world *world, const struct connect_request *request
 	if (request->tag.target[0] != 'c' || index >= user->clients_count)
 		violated(world, "a connect with the tag of nobody: %s", request->tag.target);
 	if (attempt <= client->attempts)
-		violated(
-		    world, "client %u: attempt %u follows attempt %u", index, attempt, client->attempts);
+		violated(world, "client %u: attempt %u follows attempt %u", index, attempt, client->attempts);
 	if (client->is_name)
 		check_order(client, &request->address, attempt - client->attempts - 1);
 	client->attempts = attempt;
+	client->tried = request->address;
+	client->tried_result = 0;
 	return (int)index;
+}
+
+void oracle_attempted(struct world *world, const struct operation *operation)
+{
+	struct sim_client *client = &world->user.clients[operation->client];
+
+	if (operation->cancelled)
+		return;
+	client->tried_result = operation->result;
+	client->tried_stage = operation->stage;
 }
 
 void oracle_connected(struct world *world, const struct sim_connection *connection)
@@ -296,18 +329,18 @@ void oracle_resolved(struct world *world, int index, const struct address *addre
 	client->addresses_tried = 0;
 }
 
-void oracle_path_appears(struct world *world, unsigned host, uint64_t watched_since_ns)
+void oracle_path_appears(struct world *world, unsigned host, uint32_t watch)
 {
 	for (uint32_t i = 0; i < world->user.clients_count; i++) {
 		struct sim_client *client = &world->user.clients[i];
 
-		if (client->made && client->is_unix && client->host == host && client->told == HAWSER_WAITING &&
-		    watched_since_ns <= client->told_at_ns && !world->memory.failures)
+		if (client->made && client->is_unix && client->host == host &&
+		    client->told == HAWSER_WAITING && watch <= client->told_operations &&
+		    !world->memory.failures)
 			client->path_hit_at_ns = world->now;
 	}
 }
 
-/* The first bytes of a connection reset its backoff; while it is being closed they may or may not. */
 void oracle_delivered(
     struct world *world, const struct sim_connection *connection, const uint8_t *data, size_t size)
 {
@@ -315,7 +348,7 @@ void oracle_delivered(
 
 	(void)data;
 	(void)size;
-	client->failures_least = 0;
-	client->useful_connection = connection_id(world, connection);
-	client->rounds_failed = 0;
+	client->bytes_connection = connection_id(world, connection);
+	if (client->told == HAWSER_READY)
+		may_be_useful(client);
 }

@@ -22,6 +22,7 @@ struct operation;
 void oracle_callback(struct world *world); /* any of them: may one run now? */
 void oracle_error(const struct world *world, const struct hawser_error *error);
 void oracle_change(struct sim_client *client, hawser_client *handle, const struct hawser_change *change);
+void oracle_wait(struct sim_client *client, uint64_t wait_ns); /* a wait was told */
 void oracle_setup(struct sim_client *client, const struct hawser_error *error);
 ssize_t oracle_check(struct sim_client *client, const struct hawser_bytes *data, bool *ret_done);
 void oracle_data(struct sim_client *client, const struct hawser_bytes *data);
@@ -31,16 +32,19 @@ void oracle_binding(struct sim_binding *binding, hawser_binding *handle, enum ha
     const struct hawser_error *error);
 void oracle_reply(struct sim_call *call, hawser_call *handle, const struct hawser_bytes *reply, bool more,
     const struct hawser_error *error);
+/* A descriptor taken from the reply that is being told, or its lack. */
+void oracle_reply_fd(const struct sim_call *call, int fd, unsigned taken);
 void oracle_timer(struct sim_timer *timer);
 void oracle_post(struct sim_post *post);
 
 /* What the engine is asked for and says. Clients by their index, -1: none is known. */
 int oracle_connecting(struct world *world, const struct connect_request *request);
+void oracle_attempted(struct world *world, const struct operation *operation);
 void oracle_connected(struct world *world, const struct sim_connection *connection);
 int oracle_resolving(struct world *world, const char *name, int *ret_host);
 void oracle_resolved(struct world *world, int client, const struct address *addresses, unsigned count);
-/* A watch that began at a certain time said so. */
-void oracle_path_appears(struct world *world, unsigned host, uint64_t watched_since_ns);
+/* The watch that was the engine's n-th operation said so. */
+void oracle_path_appears(struct world *world, unsigned host, uint32_t watch);
 void oracle_given(
     struct world *world, const struct sim_connection *connection, const struct operation *operation);
 void oracle_taken(struct world *world, struct sim_connection *connection);

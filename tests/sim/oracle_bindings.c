@@ -177,12 +177,47 @@ static void check_fate(struct sim_call *call, const struct hawser_error *error)
 		/* Cancelled or overdue in the queue it may still be sent. */
 		if (!call->given && !call->taken &&
 		    (error->cause == HAWSER_CAUSE_PROTOCOL || error->cause == HAWSER_CAUSE_LOST))
-			violated(world, "call %u is said to be executed maybe, and the kernel never had all of it",
+			violated(world,
+			    "call %u is said to be executed maybe, and the kernel never had all of it",
 			    call->index);
 		break;
 	}
-	if (error->code == -ENOSYS && error->stage == HAWSER_STAGE_CALL && !call->missing && error->fate != HAWSER_FATE_ANSWERED)
+	if (error->code == -ENOSYS && error->stage == HAWSER_STAGE_CALL && !call->missing &&
+	    error->fate != HAWSER_FATE_ANSWERED)
 		violated(world, "call %u is told that its method is missing", call->index);
+}
+
+void oracle_reply_fd(const struct sim_call *call, int fd, unsigned taken)
+{
+	struct world *world = call->world;
+	uint64_t tag = reply_tag(call->index, call->replies - 1);
+	const struct descriptor *descriptor = descriptor_find(world, fd);
+
+	if (fd >= 0) {
+		if (!descriptor || !descriptor->open || descriptor->holder != HOLDER_LIBRARY)
+			violated(world, "call %u is given a descriptor that is none, or not the library's",
+			    call->index);
+		if (descriptor->tag != tag)
+			violated(world, "call %u is given a descriptor of another reply", call->index);
+		return;
+	}
+	for (uint32_t i = 0; i < world->network.descriptors_count; i++)
+		if (world->network.descriptors[i].tag == tag && world->network.descriptors[i].open)
+			violated(world, "call %u was given %u descriptors, and more came with its reply",
+			    call->index, taken);
+}
+
+/* Nothing is cancelled that nobody gave up. */
+static void check_cancelled(const struct sim_call *call)
+{
+	const struct world *world = call->world;
+	const struct sim_binding *binding = &world->user.bindings[call->binding];
+	const struct sim_client *client = &world->user.clients[binding->client];
+
+	if (call->cancel_asked || binding->release_asked || binding->freed || client->freed ||
+	    client->close_asked || client->drain_asked || client->connect_asked || world->loop_freed)
+		return;
+	violated(world, "call %u is told that it was cancelled, and nobody did", call->index);
 }
 
 void oracle_reply(struct sim_call *call, hawser_call *handle, const struct hawser_bytes *reply, bool more,
@@ -202,6 +237,8 @@ void oracle_reply(struct sim_call *call, hawser_call *handle, const struct hawse
 	if (error) {
 		oracle_error(world, error);
 		check_fate(call, error);
+		if (error->cause == HAWSER_CAUSE_CANCELLED)
+			check_cancelled(call);
 	} else {
 		check_reply(call, reply, more);
 		if (!world->user.bindings[call->binding].bounds)
@@ -245,8 +282,10 @@ void oracle_answering(
 		call = &world->user.calls[answer->number];
 		if (answer->kind == ANSWER_REPLY)
 			call->replies_sent++;
-		else if (answer->kind != ANSWER_REPLY_AGAIN)
+		else
 			call->failures_sent++;
+		if (answer->kind != ANSWER_REPLY || answer->sequence + 1 >= answer->count)
+			call->answered_on = connection_id(world, connection);
 		return;
 	}
 	for (uint32_t i = 0; i < world->user.bindings_count; i++) {
@@ -257,8 +296,8 @@ void oracle_answering(
 		binding->pending_connection = 0; /* a refusal may be told to nobody, and asked again */
 		binding->accepts += answer->kind == ANSWER_BOUND;
 		binding->refusals += answer->kind == ANSWER_BIND_EMPTY || answer->kind == ANSWER_BIND_REFUSED;
-		binding->nonsense +=
-		    answer->kind == ANSWER_BIND_ERROR || answer->kind == ANSWER_BIND_WRONG_KIND ||
+		binding->nonsense += answer->kind == ANSWER_BIND_ERROR ||
+				     answer->kind == ANSWER_BIND_WRONG_KIND ||
 				     answer->kind == ANSWER_BIND_BROKEN;
 	}
 }

@@ -63,13 +63,20 @@ static void check_wait_ends(const struct sim_client *client)
 static void check_client(struct sim_client *client)
 {
 	const struct world *world = client->world;
+	enum hawser_state state = hawser_client_state(client->handle);
 	uint64_t overall = limit_ns(client->options.overall_deadline_ms);
 
 	if (world->now > client->told_at_ns + stay_most(client) + SLACK)
 		violated(world, "client %u has been %s since %.3f s and is told nothing", client->index,
 		    hawser_state_name(client->told), (double)client->told_at_ns / 1e9);
+	if (state != client->told)
+		violated(world, "client %u is %s, and was told %s", client->index, hawser_state_name(state),
+		    hawser_state_name(client->told));
 	if (client->told == HAWSER_WAITING)
 		check_wait_ends(client);
+	if (client->setup_due && !client->setup_answered)
+		violated(
+		    world, "the connection of client %u went, and its setup was not answered", client->index);
 	if (client->told == HAWSER_CLOSED)
 		return;
 	if (client->closing_at_ns && world->now > client->closing_at_ns + SLACK)
@@ -90,6 +97,11 @@ static void check_binding(const struct sim_binding *binding)
 	    binding->deadline_ms == HAWSER_AUTO ? client->options.bind_deadline_ms : binding->deadline_ms;
 	struct sim_connection *connection;
 
+	if (binding->handle &&
+	    (hawser_binding_state(binding->handle) == HAWSER_BINDING_IS_BOUND) != binding->bound)
+		violated(world, "binding %u is %s, and was told that it is %sbound", binding->index,
+		    hawser_binding_state_name(hawser_binding_state(binding->handle)),
+		    binding->bound ? "" : "not ");
 	if (client->freed)
 		violated(world, "binding %u was not told that its client was freed", binding->index);
 	if (client->told == HAWSER_CLOSED)
@@ -101,7 +113,8 @@ static void check_binding(const struct sim_binding *binding)
 		violated(world, "binding %u was lost, and being one-shot was not ended", binding->index);
 	if ((binding->fail_fast || client->options.fail_fast) && !binding->bound &&
 	    client->told == HAWSER_WAITING && binding->asked_at_ns + SECOND < client->told_at_ns)
-		violated(world, "binding %u waits for another round, and was to fail with this one", binding->index);
+		violated(world, "binding %u waits for another round, and was to fail with this one",
+		    binding->index);
 	connection = connection_find(world, binding->pending_connection);
 	if (connection && connection->client_open &&
 	    world->now > binding->pending_at_ns + limit_ns(deadline_ms) + SLACK)
@@ -200,8 +213,8 @@ void oracle_status(struct sim_client *client)
 	if (status.connections < client->readies ||
 	    (status.state == client->told && status.connections != client->readies && !client->none &&
 		!world->memory.failures))
-		violated(world, "client %u was told %u times that it is ready, and its status counts %llu", client->index,
-		    client->readies, (unsigned long long)status.connections);
+		violated(world, "client %u was told %u times that it is ready, and its status counts %llu",
+		    client->index, client->readies, (unsigned long long)status.connections);
 	check_queues(client, &status);
 }
 
@@ -221,7 +234,8 @@ void oracle_sent_position(struct sim_client *client)
 	    hawser_client_state(client->handle) != HAWSER_READY)
 		return;
 	if (completely > possibly || completely > connection->taken || possibly < connection->taken)
-		violated(world, "client %u: %llu bytes were sent completely and %llu possibly, and the kernel took %llu",
+		violated(world,
+		    "client %u: %llu bytes were sent completely and %llu possibly, and the kernel took %llu",
 		    client->index, (unsigned long long)completely, (unsigned long long)possibly,
 		    (unsigned long long)connection->taken);
 }
@@ -257,21 +271,21 @@ static void check_healed_client(struct sim_client *client)
 	const struct sim_connection *connection = connection_find(world, client->connection);
 	struct hawser_status status = {.size = sizeof(status)};
 
-	if (hawser_client_state(client->handle) != client->told)
-		violated(world, "client %u is %s, and was told %s", client->index,
-		    hawser_state_name(hawser_client_state(client->handle)), hawser_state_name(client->told));
 	if (client->told != HAWSER_READY)
 		return;
 	if (client->options.half_close && connection && connection->end_arrived)
 		return; /* the host has said its last word, and the user wanted to stay */
 	hawser_client_status(client->handle, &status);
-	if (status.unsent_bytes)
+	if (status.unsent_bytes && !(connection && connection->send_id)) /* one may have begun just now */
 		violated(world, "client %u keeps %u bytes that nobody stops it from sending", client->index,
 		    status.unsent_bytes);
 	if (client->wants_writable)
 		violated(world, "client %u was never told that it is writable again", client->index);
 	if (!connection || !connection->client_open || !connection->host_open)
 		violated(world, "client %u says it is ready, and its connection is gone", client->index);
+	if (client->setup_asked && !connection->setup_known)
+		violated(
+		    world, "client %u is ready, and its setup was not run on this connection", client->index);
 	if (connection->session.poisoned)
 		violated(world, "client %u keeps a connection that sent an impossible frame", client->index);
 	if (client->raw && !client->paused && connection->received != connection->delivered)
@@ -282,6 +296,7 @@ static void check_healed_client(struct sim_client *client)
 void oracle_settled(struct world *world)
 {
 	struct user *user = &world->user;
+	const struct sim_connection *connection;
 
 	for (uint32_t i = 0; i < user->clients_count; i++)
 		if (user->clients[i].made && !user->clients[i].freed)
@@ -289,9 +304,13 @@ void oracle_settled(struct world *world)
 	for (uint32_t i = 0; i < user->calls_count; i++) {
 		const struct sim_call *call = &user->calls[i];
 
-		if (call->made && !call->freed && !call->ended && !call->no_reply && !call->taken &&
-		    user->bindings[call->binding].bound)
+		if (!call->made || call->freed || call->ended || call->no_reply)
+			continue;
+		if (!call->taken && user->bindings[call->binding].bound)
 			violated(world, "call %u waits, and its binding is bound", i);
+		connection = connection_find(world, call->answered_on);
+		if (connection && connection->client_open && !buffer_size(&connection->inbound))
+			violated(world, "call %u was answered by its host, and is told nothing", i);
 	}
 }
 

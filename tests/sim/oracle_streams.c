@@ -27,16 +27,19 @@ static struct sim_binding *binding_of(struct world *world, int client, struct fr
 	return NULL;
 }
 
-/* Bindings that are asked for the first time leave in the order of the calls; but one for which there was no memory is
- * asked for later. */
+/* Bindings that are asked for the first time leave in the order of the calls; but one for which there was no
+ * memory is asked for later. */
 static void taken_bind(struct world *world, struct sim_connection *connection, const struct frame *frame)
 {
 	struct sim_binding *binding;
 
-	if (frame->service.size == 5 && memcmp(frame->service.data, "setup", 5) == 0)
+	if (frame->service.size == 5 && memcmp(frame->service.data, "setup", 5) == 0) {
+		connection->setup_known = true;
 		return;
+	}
 	binding = binding_of(world, connection->client, frame->service);
-	/* Released while its request was on the way; or it may be the request of an earlier one of that name. */
+	/* Released while its request was on the way; or it may be the request of an earlier one of that name.
+	 */
 	if (!binding || binding->service < SERVICES_UNIQUE_FROM)
 		return;
 	if (!binding->on_wire) {
@@ -111,7 +114,8 @@ static void taken_frame(
 		taken_invoke(world, connection, &frame, begins_at);
 }
 
-/* All that the kernel has, and what it is given now: calls that are whole in it may be executed from here on. */
+/* All that the kernel has, and what it is given now: calls that are whole in it may be executed from here on.
+ */
 void oracle_given(
     struct world *world, const struct sim_connection *connection, const struct operation *operation)
 {
@@ -206,9 +210,8 @@ void oracle_sent(struct sim_client *client, const uint8_t *data, size_t size, ui
 		expect_setup(connection, client);
 	if (position != buffer_size(&connection->expected) + size)
 		violated(world,
-		    "client %u: the position behind these bytes is said to be %llu instead of %llu",
-		    client->index, (unsigned long long)position,
-		    (unsigned long long)(buffer_size(&connection->expected) + size));
+		    "client %u: the position behind these bytes is said to be %llu instead of %zu",
+		    client->index, (unsigned long long)position, buffer_size(&connection->expected) + size);
 	buffer_append(&connection->expected, data, size);
 }
 
@@ -225,7 +228,8 @@ static struct sim_connection *check_echo(struct sim_client *client, const struct
 	if (connection->received + data->size > connection->delivered ||
 	    connection->received + data->size > buffer_size(&connection->expected))
 		violated(world, "client %u is given more bytes than came", client->index);
-	if (data->size && memcmp(data->data, buffer_bytes(&connection->expected) + connection->received, data->size) != 0)
+	if (data->size &&
+	    memcmp(data->data, buffer_bytes(&connection->expected) + connection->received, data->size) != 0)
 		violated(world, "client %u is given other bytes than came", client->index);
 	return connection;
 }

@@ -59,8 +59,7 @@ static void greeted_unbind(hawser_connection *connection, void *state, void *ser
 	base()->unbind(connection, behind(state), service);
 }
 
-static int greeted_setup(
-    hawser_connection *connection, void *state, const struct hawser_setup_options *setup)
+static int greeted_setup(hawser_connection *connection, void *state, const struct hawser_setup_options *setup)
 {
 	return base()->setup(connection, behind(state), setup);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A protocol of the user's own: "perfetto" behind a handshake, in which the host speaks first (one empty frame).
+ * A protocol of the user's own: "perfetto" behind a handshake, in which the host speaks first (one empty
+ * frame).
  */
 #ifndef TESTS_SIM_PROTOCOL_H
 #define TESTS_SIM_PROTOCOL_H

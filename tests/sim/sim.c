@@ -49,17 +49,19 @@ void violated(const struct world *world, const char *format, ...)
 	va_list arguments;
 
 	fflush(stdout);
-	fprintf(stderr, "seed %llu, at %.3f ms: violated: ", (unsigned long long)world->seed,
-	    elapsed_ms(world));
+	fprintf(
+	    stderr, "seed %llu, at %.3f ms: violated: ", (unsigned long long)world->seed, elapsed_ms(world));
 	va_start(arguments, format);
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
-	fprintf(stderr, "\nreplay: hawser-sim --seed %llu\n", (unsigned long long)world->seed);
+	fprintf(stderr, "\nreplay: make sim SEED=%llu\n", (unsigned long long)world->seed);
 	fflush(stderr);
 	_exit(1);
 }
 
 /* ---- the trace ---- */
+
+enum { TRACE_VALUES = 3 };
 
 static const char *const formats[TRACE_KINDS] = {
 #define TRACE(name, format) format,
@@ -92,10 +94,12 @@ static void print_value(char letter, uint64_t value)
 
 static void print_line(const struct world *world, enum trace_kind kind, const uint64_t *values)
 {
+	int used = 0;
+
 	printf("%12.3f ms  ", elapsed_ms(world));
 	for (const char *at = formats[kind]; *at; at++)
-		if (*at == '%')
-			print_value(*++at, *values++);
+		if (*at == '%' && used < TRACE_VALUES)
+			print_value(*++at, values[used++]);
 		else
 			putchar(*at);
 	putchar('\n');
@@ -110,12 +114,12 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 
 void trace(struct world *world, enum trace_kind kind, uint64_t a, uint64_t b, uint64_t c)
 {
-	uint64_t values[3] = {a, b, c};
+	uint64_t values[TRACE_VALUES] = {a, b, c};
 
 	world->events++;
 	world->hash = mix(world->hash, world->now);
 	world->hash = mix(world->hash, (uint64_t)kind);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < TRACE_VALUES; i++)
 		world->hash = mix(world->hash, values[i]);
 	if (world->readable)
 		print_line(world, kind, values);

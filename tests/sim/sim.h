@@ -2,8 +2,8 @@
  *
  * What every part of the simulator stands on: the one generator, the agenda of future events, the trace, and
  * what is said when a promise was broken. A world is drawn from its seed alone: nothing here asks the machine
- * for anything, and one statement draws at most once, because C leaves the order of several draws in an
- * expression open.
+ * for anything, and no expression holds two draws whose order C leaves open, because gcc and clang would
+ * choose differently.
  */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H

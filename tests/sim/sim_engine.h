@@ -27,7 +27,6 @@ struct operation {
 	uint8_t kind;
 	uint32_t generation;
 	struct handler handler;
-	uint64_t started_ns;
 	int fd;
 	int client;
 
@@ -61,8 +60,7 @@ struct sim_engine {
 	bool exists;
 	bool waiting;
 	bool woken;
-	uint64_t delivered; /* in this wait */
-	uint64_t delivered_all;
+	uint64_t delivered;    /* in this wait */
 	struct buffer scratch; /* received bytes while their handler looks at them */
 };
 
@@ -85,7 +83,25 @@ void resolve_finish(struct world *world, uint64_t id, uint64_t detail);
 void send_progress(struct world *world, uint64_t id, uint64_t detail);
 void stream_cancelled(struct world *world, struct operation *operation);
 
+/* engine_calls.c: the operations that sim_engine.c does not keep itself. */
+int sim_connect(
+    struct engine *base, const struct connect_request *request, struct handler handler, uint64_t *ret_id);
+int sim_resolve(
+    struct engine *base, const char *host, uint16_t port, struct handler handler, uint64_t *ret_id);
+int sim_send(struct engine *base, int fd, const struct iovec *vectors, unsigned vectors_count, const int *fds,
+    unsigned fds_count, struct handler handler, uint64_t *ret_id);
+int sim_receive(struct engine *base, int fd, bool with_fds, struct handler handler, uint64_t *ret_id);
+int sim_poll(struct engine *base, int fd, short events, struct handler handler, uint64_t *ret_id);
+int sim_watch(struct engine *base, const char *directory, struct handler handler, uint64_t *ret_id);
+void sim_cancel(struct engine *base, uint64_t id);
+void sim_close(struct engine *base, int fd);
+void sim_shutdown(struct engine *base, int fd, int how);
+int sim_peer(struct engine *base, int fd, struct socket_peer *ret_peer);
+
 /* For the parts of the engine. */
+struct operation *operation_start(struct world *world, enum operation_kind kind, struct handler handler,
+    uint64_t *ret_id); /* NULL: ENOMEM */
+void operation_cancelled(struct world *world, uint64_t id, uint64_t detail);
 struct operation *operation_find(struct world *world, uint64_t id); /* NULL: it has ended */
 uint64_t operation_id(const struct world *world, const struct operation *operation);
 void operation_deliver(struct world *world, struct operation *operation, struct completion *completion);

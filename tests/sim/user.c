@@ -73,7 +73,7 @@ static void change_memory(struct world *world)
 
 static void free_loop_here(struct world *world)
 {
-	if (!world->in_callback || !world->loop || world->loop_freed || !chance(world, 10))
+	if (!world->in_callback || !world->loop || world->loop_freed || !chance(world, 25))
 		return;
 	world->loop_freed = true;
 	api_enter(world);
@@ -112,8 +112,8 @@ static const struct choice choices[] = {
     {4, user_call_cancel},
     {4, user_call_free},
     {14, user_send},
-    {2, user_pause},
-    {4, user_resume},
+    {5, user_pause},
+    {8, user_resume},
     {2, user_shutdown_send},
     {4, user_timer_new},
     {2, user_timer_restart},
@@ -143,6 +143,19 @@ void user_step(struct world *world)
 		}
 		place -= choices[i].weight;
 	}
+}
+
+void user_burst(struct world *world)
+{
+	uint64_t count = 1;
+
+	if (chance(world, world->theme == THEME_QUEUES ? 40 : 10)) {
+		count = draw_between(world, 2, 10);
+		world->user.favourite = any_client(world);
+	}
+	for (uint64_t i = 0; i < count; i++)
+		user_step(world);
+	world->user.favourite = NULL;
 }
 
 void user_reacts(struct world *world)
@@ -175,6 +188,7 @@ void user_begin(struct world *world)
 	user->posts_count = 0;
 	user->posts_ran = 0;
 	user->timer_order = 0;
+	user->favourite = NULL;
 }
 
 /* ---- the end ---- */

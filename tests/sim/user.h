@@ -62,21 +62,31 @@ struct sim_client {
 	/* What was told, and when. */
 	enum hawser_state told;
 	uint64_t told_at_ns;
+	uint32_t told_operations; /* that the engine had begun by then */
 	uint64_t next_retry_ns;
-	uint64_t hastened_at_ns; /* the user asked not to wait for the backoff */
+	uint64_t hastened_at_ns;    /* the user asked not to wait for the backoff */
 	uint64_t retry_asked_at_ns; /* and by retry_now: this wait has to end */
 	uint64_t path_hit_at_ns;    /* the directory said that the host's path appeared */
 	uint32_t rounds_failed;     /* since a connection was last of use */
-	uint64_t useful_connection; /* the last that brought bytes */
+	uint64_t useful_connection; /* it was of use */
+	uint64_t bytes_connection;  /* the last that brought bytes */
 	uint32_t readies;
+	uint32_t backlogs_full;  /* in a row */
+	uint64_t waited_ns;      /* the wait before */
 	uint64_t closing_at_ns;  /* the user asked for the end; 0: it did not */
 	uint64_t unready_at_ns;  /* since when there is no ready connection */
 	uint32_t failures_least; /* of the backoff, if it was reset whenever that may have been */
 	uint32_t failures_most;  /* and if it was not */
 
+	bool close_asked;
+	bool drain_asked;
+	bool connect_asked; /* which may have ended a connection */
+
 	bool setup_asked;
+	bool setup_due; /* its connection went: it has to be answered */
+	uint64_t setup_asked_at_ns;
 	bool setup_answered;
-	bool setup_checked; /* has a check function */
+	bool setup_checked;  /* has a check function */
 	bool setup_hopeless; /* invokes a method that no host has */
 
 	/* The engine's view. */
@@ -85,6 +95,9 @@ struct sim_client {
 	uint32_t addresses_count;
 	uint32_t addresses_tried;
 	uint32_t attempts;
+	struct address tried; /* by the last attempt, */
+	int tried_result;     /* and what came of it */
+	enum hawser_stage tried_stage;
 
 	/* Raw. */
 	bool paused;
@@ -108,6 +121,7 @@ struct sim_binding {
 	uint64_t asked_at_ns;
 	uint64_t failures_before; /* of memory, when it was asked for */
 
+	bool release_asked;
 	bool bound;
 	bool ended;
 	bool duplicate;              /* of another one, when it was asked for */
@@ -136,6 +150,7 @@ struct sim_call {
 	unsigned fds_count;
 	uint64_t asked_at_ns;
 
+	bool cancel_asked;
 	bool given;    /* to the kernel, as a whole, in a send that may not have taken it */
 	bool taken;    /* the kernel has the whole of it */
 	bool executed; /* a host saw it */
@@ -144,6 +159,7 @@ struct sim_call {
 	uint32_t replies;
 	uint32_t replies_sent; /* by the host */
 	uint32_t failures_sent;
+	uint64_t answered_on; /* the connection that its last answer was written to */
 };
 
 struct sim_timer {
@@ -179,10 +195,12 @@ struct user {
 	uint32_t posts_count;
 	uint32_t posts_ran;
 	uint64_t timer_order;
+	struct sim_client *favourite; /* of a burst; NULL: none */
 };
 
 void user_begin(struct world *world);
-void user_step(struct world *world);   /* one call of the API, or a few */
+void user_step(struct world *world);   /* one call of the API */
+void user_burst(struct world *world);  /* or several in a row, most of them about one client */
 void user_reacts(struct world *world); /* within a callback */
 void user_thread(
     struct world *world, uint64_t subject, uint64_t detail); /* another thread, while the loop sleeps */

@@ -19,7 +19,7 @@ struct sim_binding *any_binding(struct world *world)
 	from = draw_below(world, user->bindings_count);
 	for (uint64_t i = 0; i < user->bindings_count; i++) {
 		binding = &user->bindings[(from + i) % user->bindings_count];
-		if (binding->handle)
+		if (binding->handle && (!user->favourite || binding->client == user->favourite->index))
 			return binding;
 	}
 	return NULL;
@@ -86,7 +86,8 @@ static void draw_binding(struct world *world, struct sim_binding *binding, const
 	binding->world = world;
 	binding->index = world->user.bindings_count;
 	binding->client = client->index;
-	binding->service = chance(world, 60) ? SERVICES_UNIQUE_FROM + binding->index : (uint32_t)draw_below(world, 5);
+	binding->service =
+	    chance(world, 60) ? SERVICES_UNIQUE_FROM + binding->index : (uint32_t)draw_below(world, 5);
 	binding->one_shot = chance(world, 20);
 	binding->fail_fast = chance(world, 15);
 	binding->retry_refused = chance(world, 40);
@@ -156,6 +157,7 @@ void user_binding_release(struct world *world)
 	api_enter(world);
 	result = hawser_binding_release(binding->handle);
 	api_leave(world, API_binding_release, binding->index, result);
+	binding->release_asked = true;
 	if (binding->ended && result != -ESTALE)
 		violated(world, "binding %u has ended and can be released", binding->index);
 }
@@ -301,6 +303,7 @@ void user_call_cancel(struct world *world)
 	api_enter(world);
 	result = hawser_call_cancel(call->handle);
 	api_leave(world, API_call_cancel, call->index, result);
+	call->cancel_asked = true;
 	if (call->ended && result != -ESTALE)
 		violated(world, "call %u has ended and can be cancelled", call->index);
 }

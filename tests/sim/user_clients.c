@@ -16,6 +16,8 @@ struct sim_client *any_client(struct world *world)
 
 	if (user->clients_count == 0)
 		return NULL;
+	if (user->favourite && !user->favourite->freed && chance(world, 80))
+		return user->favourite;
 	from = draw_below(world, user->clients_count);
 	for (uint64_t i = 0; i < user->clients_count; i++) {
 		client = &user->clients[(from + i) % user->clients_count];
@@ -42,7 +44,7 @@ void user_client_new(struct world *world)
 	client->told = HAWSER_IDLE;
 	client->told_at_ns = world->now;
 	client->unready_at_ns = UINT64_MAX; /* idle */
-	client->made = true; /* its callbacks are legal from now on, and only then */
+	client->made = true;                /* its callbacks are legal from now on, and only then */
 	user->clients_count++;
 	api_enter(world);
 	result = hawser_client_new(world->loop, &client->options, &handle);
@@ -97,6 +99,7 @@ void client_connect(struct sim_client *client)
 	struct world *world = client->world;
 
 	client->hastened_at_ns = world->now;
+	client->connect_asked = true;
 	if (client->told == HAWSER_IDLE)
 		client->told_at_ns = world->now;
 	api_enter(world);
@@ -136,6 +139,7 @@ void user_client_drain(struct world *world)
 	api_enter(world);
 	result = hawser_client_drain(client->handle);
 	api_leave(world, API_client_drain, client->index, result);
+	client->drain_asked = true;
 	if (result == 0 && !client->closing_at_ns)
 		client->closing_at_ns =
 		    world->now + (client->options.drain_deadline_ms == HAWSER_NONE
@@ -151,6 +155,7 @@ void client_close(struct sim_client *client)
 	api_enter(world);
 	result = hawser_client_close(client->handle);
 	api_leave(world, API_client_close, client->index, result);
+	client->close_asked = true;
 	if (result == 0)
 		client->closing_at_ns = world->now;
 }
@@ -224,6 +229,7 @@ void user_client_setup(struct world *world)
 		violated(world, "client %u has a setup that nobody asked for", client->index);
 	if (result == 0) {
 		client->setup_asked = true;
+		client->setup_asked_at_ns = world->now;
 		client->setup_checked = checked;
 		client->setup_hopeless = hopeless;
 	}

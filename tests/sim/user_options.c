@@ -22,7 +22,10 @@ static void draw_backoff(struct world *world, struct hawser_client_options *opti
 	if (chance(world, 20))
 		options->backoff_jitter =
 		    (enum hawser_jitter)draw_below(world, HAWSER_JITTER_DECORRELATED + 1);
-	if (chance(world, 30)) {
+	if (world->theme == THEME_CHURN) {
+		options->backoff_base_ms = (uint32_t)draw_between(world, 1, 20);
+		options->backoff_cap_ms = options->backoff_base_ms + (uint32_t)draw_below(world, 200);
+	} else if (chance(world, 30)) {
 		options->backoff_base_ms = (uint32_t)draw_between(world, 1, 500);
 		options->backoff_cap_ms = options->backoff_base_ms + (uint32_t)draw_below(world, 20000);
 	}
@@ -44,12 +47,14 @@ static void draw_limits(struct world *world, struct hawser_client_options *optio
 	options->bind_deadline_ms = some_ms(world, 10000, 5000);
 	options->call_deadline_ms = some_ms(world, HAWSER_NONE, 5000);
 	options->drain_deadline_ms = some_ms(world, 5000, 3000);
-	if (chance(world, 25))
+	if (chance(world, world->theme == THEME_QUEUES ? 40 : 25))
 		options->requests_max = (uint32_t)draw_between(world, 1, 8);
-	if (chance(world, 25))
+	if (world->theme == THEME_QUEUES)
+		options->unsent_bytes_max = (uint32_t)draw_between(world, 64, 400);
+	else if (chance(world, 25))
 		options->unsent_bytes_max = (uint32_t)draw_between(world, 64, 4000);
 	if (chance(world, 20))
-		options->attempts_kept = (uint32_t)draw_between(world, 1, HAWSER_ATTEMPTS_MAX);
+		options->attempts_kept = (uint32_t)draw_below(world, HAWSER_ATTEMPTS_MAX + 1);
 }
 
 static struct schedule preset(const struct sim_client *client)

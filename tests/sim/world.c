@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <string.h>
 
-/* Longer than the longest backoff (gRPC's cap and its jitter) and the deadlines that may have to pass first.
- */
+/* Longer than the longest backoff (gRPC's cap and its jitter) and the deadlines that may pass first. */
 #define HEAL_MOST (300 * SECOND)
+
+/* No byte and no wish is longer on its way. */
+#define ARRIVAL_MOST (4 * SECOND)
 
 enum { HEAL_TURNS_MAX = 100000, TURN_CHECK_EVERY = 8 };
 
@@ -46,6 +48,36 @@ static void draw_faults(struct world *world)
 		world->memory.fail_per_mille = (unsigned)draw_below(world, 1001);
 }
 
+static void draw_theme(struct world *world)
+{
+	struct faults *faults = &world->faults;
+
+	world->theme = chance(world, 50) ? THEME_ANYTHING : (enum theme)draw_below(world, THEMES);
+	switch (world->theme) {
+	case THEME_QUEUES:
+		faults->window = (size_t)draw_between(world, 1, 300);
+		faults->send_slow = (unsigned)draw_below(world, 101);
+		faults->send_partial = (unsigned)draw_below(world, 101);
+		faults->host_freezes = (unsigned)draw_below(world, 60);
+		break;
+	case THEME_CHURN:
+		faults->host_period_ns = draw_between(world, 5 * MILLISECOND, 300 * MILLISECOND);
+		faults->host_dies = (unsigned)draw_between(world, 10, 100);
+		faults->host_hangs_up = (unsigned)draw_below(world, 20);
+		break;
+	case THEME_MEMORY:
+		world->memory.fail_per_mille = (unsigned)draw_between(world, 1, 100);
+		faults->start_fails = (unsigned)draw_below(world, 9);
+		break;
+	case THEME_REENTRY:
+		faults->reacts = (unsigned)draw_between(world, 40, 95);
+		faults->sleeps = (unsigned)draw_below(world, 10);
+		break;
+	default:
+		break;
+	}
+}
+
 static void begin(struct world *world, uint64_t seed)
 {
 	world->seed = seed;
@@ -59,7 +91,6 @@ static void begin(struct world *world, uint64_t seed)
 	world->in_api = false;
 	world->in_callback = false;
 	world->loop = NULL;
-	world->callbacks = 0;
 	world->callbacks_at_ns = 0;
 	world->agenda.count = 0;
 	world->agenda.sequence = 0;
@@ -69,10 +100,11 @@ static void begin(struct world *world, uint64_t seed)
 	network_begin(world);
 	user_begin(world);
 	draw_faults(world);
+	draw_theme(world);
 	world->clients_max = (unsigned)draw_between(world, 1, 4);
 	world->hosts_count = (unsigned)draw_between(world, 1, HOSTS_MAX);
 	world->steps = (uint32_t)draw_between(world, 20, 300);
-	trace(world, TRACE_world, world->clients_max, world->hosts_count, world->steps);
+	trace(world, TRACE_world, (uint64_t)world->theme, world->clients_max, world->steps);
 }
 
 static void write_log(enum hawser_log_level level, const hawser_client *client, const char *line, void *user)
@@ -165,9 +197,10 @@ static void run_some(struct world *world)
 
 	switch (draw_below(world, 20)) {
 	case 0:
+	case 1:
 		run_until_stopped(world);
 		break;
-	case 1:
+	case 2:
 		world->running = true;
 		result = hawser_loop_dispatch(world->loop);
 		turned(world, 0, result);
@@ -183,7 +216,7 @@ static void live(struct world *world)
 	agenda_add(world, draw_below(world, 2 * SECOND), user_thread, 0, 0);
 	for (uint32_t step = 0; step < world->steps && world->loop; step++) {
 		if (chance(world, 45)) {
-			user_step(world);
+			user_burst(world);
 			continue;
 		}
 		run_some(world);
@@ -225,8 +258,9 @@ static void settle(struct world *world, uint64_t until)
 		run_once(world, 1000);
 		oracle_turned(world);
 	} while (!oracle_is_settled(world));
-	for (turns = 0; turns < 20; turns++)
-		run_once(world, 200);
+	until = world->now + ARRIVAL_MOST;
+	while (world->now < until)
+		run_once(world, 500);
 	oracle_turned(world);
 }
 

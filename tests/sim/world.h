@@ -24,6 +24,16 @@ struct faults {
 	uint64_t host_period_ns; /* between two chances of a host's life to change */
 };
 
+/* What a world is most about: everything at once seldom goes deep anywhere. */
+enum theme {
+	THEME_ANYTHING,
+	THEME_QUEUES,  /* small limits, slow and partial sends */
+	THEME_CHURN,   /* hosts that come and go, short backoffs */
+	THEME_MEMORY,  /* little of it */
+	THEME_REENTRY, /* the user does much in its callbacks */
+	THEMES
+};
+
 struct world {
 	uint64_t seed;
 	uint64_t generator;
@@ -38,11 +48,11 @@ struct world {
 	bool in_callback;
 	hawser_loop *loop;
 	uint64_t failures_before; /* injected, when the call of the API began */
-	uint64_t callbacks;
 	uint64_t callbacks_this_moment;
 	uint64_t callbacks_at_ns;
 	uint32_t receive_buffer_size;
 	uint32_t steps;
+	enum theme theme;
 	unsigned clients_max;
 	unsigned hosts_count;
 
@@ -54,7 +64,7 @@ struct world {
 	struct buffer codec_frame;
 	struct buffer reply;
 	struct buffer given; /* the oracle's look ahead */
-	struct buffer text; /* arguments and raw bytes of the user */
+	struct buffer text;  /* arguments and raw bytes of the user */
 	struct answer answers[ANSWERS_MAX];
 	struct host hosts[HOSTS_MAX];
 	struct user user;

@@ -255,7 +255,7 @@ static unsigned patience_ms(void)
 {
 	const char *given = getenv("HAWSER_TEST_PATIENCE_MS");
 
-	return given ? (unsigned)atoi(given) : BED_PATIENCE_MS;
+	return given ? (unsigned)strtoul(given, NULL, 10) : BED_PATIENCE_MS;
 }
 
 void bed_wait(struct bed *bed, const char *words)

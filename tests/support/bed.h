@@ -29,6 +29,7 @@
 #include "engine_rig.h"
 #include "host.h"
 #include <hawser/hawser.h>
+#include <stdatomic.h>
 
 enum { BED_LOG_MAX = 1 << 20, BED_PATIENCE_MS = 10000, BED_HANDLES_MAX = 2048 };
 
@@ -40,9 +41,9 @@ struct bed {
 	char target[HOST_TARGET_BYTES]; /* unix, in the directory */
 	char *log;
 	size_t length;
-	size_t mark;    /* bed_wait looks from here on */
-	size_t memory;  /* the loop's, and nothing may be left */
-	long refuse_at; /* fail this allocation from now on; 0: none */
+	size_t mark;           /* bed_wait looks from here on */
+	size_t memory;         /* the loop's, and nothing may be left */
+	atomic_long refuse_at; /* fail this allocation from now on; 0: none */
 	unsigned descriptors;
 	bool inside;    /* an API call is on the stack */
 	bool loop_gone; /* the test freed the loop itself */

@@ -39,7 +39,7 @@ ssize_t redis_reply_parse(const char *data, size_t size, struct redis_reply *ret
 	whole = (size_t)(end - data) + 2;
 	reply.kind = data[0];
 	reply.bytes = (struct hawser_bytes){data + 1, whole - 3};
-	if (!memchr("+-:$", reply.kind, 4))
+	if (reply.kind == '\0' || !strchr("+-:$", reply.kind))
 		return -EPROTO;
 	if ((reply.kind == ':' || reply.kind == '$') && !number_parse(&reply.bytes, &reply.number))
 		return -EPROTO;

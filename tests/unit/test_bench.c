@@ -121,7 +121,8 @@ Test(bench, json_has_every_variant_at_every_depth_of_both_families)
 
 Test(bench, json_says_of_every_bar_whether_it_is_held)
 {
-	cr_assert_eq(bench("connect --json --passes 1 --slice 20 --depth 1,2 --family unix --clients 50"), 0);
+	cr_assert_eq(bench("connect --json --passes 1 --slice 20 --depth 1,2 --family unix --clients 50"), 0,
+	    "%s", output);
 	is_one_json_object();
 	cr_assert_eq(count_of("\"of\":\"hawser-uring\",\"over\":\"bare-uring-guarded\""), 2);
 	cr_assert_eq(count_of("\"of\":\"hawser-epoll\",\"over\":\"bare-epoll\""), 2);
@@ -145,7 +146,8 @@ Test(bench, the_gate_is_the_json_verdict)
 
 Test(bench, people_are_told_the_machine_and_how_to_read_it)
 {
-	cr_assert_eq(bench("connect --passes 1 --slice 20 --depth 3 --family tcp --clients 50"), 0);
+	cr_assert_eq(
+	    bench("connect --passes 1 --slice 20 --depth 3 --family tcp --clients 50"), 0, "%s", output);
 	cr_assert_eq(count_of("hawser-bench connect: hawser "), 1);
 	cr_assert_eq(count_of("How to read: "), 1);
 	cr_assert_eq(count_of("tcp, 3 in flight"), 1);

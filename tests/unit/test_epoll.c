@@ -158,6 +158,42 @@ Test(epoll, a47_floods_take_turns)
 	rig_close(&rig);
 }
 
+static struct rig_operation *in_order[8];
+static unsigned in_order_count;
+
+static void note_order(struct rig_operation *operation, const struct completion *completion)
+{
+	static struct rig_operation later = {.then = note_order};
+
+	(void)completion;
+	in_order[in_order_count++] = operation;
+	if (in_order_count == 1)
+		rig_send(operation->rig, &later, *(int *)operation->user, "d", 1);
+}
+
+/* What a handler begins does not overtake what was ready before it, however small the budget. */
+Test(epoll, completions_come_in_order_of_cause)
+{
+	struct rig rig;
+	int fd;
+	int peer;
+	struct rig_operation sends[3] = {{.then = note_order, .user = &fd}, {.then = note_order, .user = &fd},
+	    {.then = note_order, .user = &fd}};
+
+	rig_open(&rig, &ordinary);
+	fd = rig_unix_pair(&rig, &peer);
+	rig.completions_max = 1;
+	for (int i = 0; i < 3; i++)
+		rig_send(&rig, &sends[i], fd, "abc", 3);
+	rig_until(&rig, rig.ended == rig.started);
+	cr_assert_eq(in_order_count, 4);
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(in_order[i], &sends[i]);
+	rig.is->close(rig.engine, fd);
+	close(peer);
+	rig_close(&rig);
+}
+
 Test(epoll, a_regular_file_is_always_ready_and_not_received_from)
 {
 	struct rig rig;

@@ -80,11 +80,12 @@ int idle_measure(enum engine_kind engine, const struct endpoint *endpoint, uint3
 {
 	HAWSER_OPTIONS(hawser_loop_options, options,
 	    .engine = engine == ENGINE_URING ? HAWSER_ENGINE_URING : HAWSER_ENGINE_EPOLL);
-	hawser_loop *loop;
+	hawser_loop *loop = NULL;
 	int result = allow_descriptors(clients);
 
-	if (result == 0)
-		result = hawser_loop_new(&options, &loop);
+	if (result < 0)
+		return result;
+	result = hawser_loop_new(&options, &loop);
 	if (result < 0)
 		return result;
 	ret_result->engine = hawser_loop_engine(loop);

@@ -69,32 +69,32 @@ static int measure_memory(const struct options *options, const struct server *se
 	return 0;
 }
 
-static int measure(const struct options *options, struct results *results)
+static int measure(const struct options *options, struct server *server, struct results *results)
 {
-	struct server server;
 	int result;
 
 	choose_cpus(results);
 	if (getloadavg(&results->load, 1) != 1)
 		results->load = 0;
 	raise_descriptors();
-	result = server_start(&server, results->client_cpu, results->server_cpu);
+	result = server_start(server, results->client_cpu, results->server_cpu);
 	if (result < 0) {
 		fprintf(stderr, "hawser-bench: no server: %s\n", strerror(-result));
 		return result;
 	}
 	signal(SIGALRM, took_too_long);
 	alarm(options->seconds_max + GRACE_S);
-	result = connect_measure(options, &server, results);
+	result = connect_measure(options, server, results);
 	if (result == 0)
-		result = measure_memory(options, &server, results);
-	server_stop(&server);
+		result = measure_memory(options, server, results);
+	server_stop(server);
 	return result;
 }
 
 static int connect_main(int count, char **arguments)
 {
 	static struct results results;
+	static struct server server; /* the results name its endpoints */
 	struct options options;
 	int status = EXIT_SUCCESS;
 
@@ -106,7 +106,7 @@ static int connect_main(int count, char **arguments)
 	case OPTIONS_WRONG:
 		return EXIT_USAGE;
 	}
-	if (measure(&options, &results) < 0)
+	if (measure(&options, &server, &results) < 0)
 		status = EXIT_FAILURE;
 	else if (options.json)
 		report_json(&options, &results);

@@ -66,7 +66,7 @@ static void help_print(void)
 	       "  --seconds-max N  no new pass after N seconds (%d)\n"
 	       "  --quick          %d passes of %d connects\n"
 	       "  --json           one JSON object instead of the table\n"
-	       "  --gate           exit 1 if a bar is missed\n"
+	       "  --gate           exit 1 if a bar is missed, judged by CPU time\n"
 	       "  --help           show this\n\n",
 	    PASSES_DEFAULT, SLICE_DEPTHS, SLICE_DEFAULT, DEPTH_MAX, CLIENTS_DEFAULT, SECONDS_DEFAULT,
 	    PASSES_QUICK, SLICE_QUICK);
