@@ -7,6 +7,7 @@
  */
 #include "client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -114,10 +115,13 @@ static int call_make(hawser_binding *binding, const struct hawser_invoke_options
 	hawser_client *client = binding->client;
 	struct hawser_protocol_call what = {
 	    options->method, options->arguments, options->fds, options->fds_count, callback == NULL};
-	uint32_t deadline_ms =
-	    options->deadline_ms == HAWSER_AUTO ? client->call_deadline_ms : options->deadline_ms;
+	uint32_t deadline_ms;
 	hawser_call *call;
-	int result = client_take_request(client);
+	int result;
+
+	assert(client);
+	deadline_ms = options->deadline_ms == HAWSER_AUTO ? client->call_deadline_ms : options->deadline_ms;
+	result = client_take_request(client);
 
 	if (result < 0)
 		return result;

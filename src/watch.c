@@ -9,6 +9,7 @@
  */
 #include "client.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define SPREAD_PER_CLIENT_NS 50000ULL
@@ -31,6 +32,7 @@ static void directory_free(struct directory *directory)
 
 static void client_leaves(hawser_client *client)
 {
+	assert(client->directory);
 	client->directory->count--;
 	client->directory = NULL;
 	list_remove(&client->watch_link);

@@ -11,6 +11,7 @@
  */
 #include "wire_send.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -184,8 +185,12 @@ static void let_go(struct wire *wire, size_t taken)
 	wire->sent_to += taken;
 	while (taken > 0) {
 		struct chunk *chunk = wire->first;
-		size_t left = chunk->filled - chunk->sent;
-		size_t part = taken < left ? taken : left;
+		size_t left;
+		size_t part;
+
+		assert(chunk);
+		left = chunk->filled - chunk->sent;
+		part = taken < left ? taken : left;
 
 		fds_close(wire, chunk);
 		chunk->sent += part;

@@ -127,6 +127,8 @@ void epoll_channel_event(struct epoll_engine *epoll, int fd, uint32_t events)
 	struct channel *channel = epoll_channel_find(epoll, fd);
 	bool over = events & (EPOLLERR | EPOLLHUP);
 
+	if (!channel)
+		return;
 	if (channel->writer && (over || events & EPOLLOUT)) {
 		if (channel->writer->kind == OPERATION_CONNECT)
 			epoll_connect_event(epoll, channel->writer, events);

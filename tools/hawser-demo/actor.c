@@ -31,6 +31,8 @@ static void say_change(struct actor *actor, const struct hawser_change *change)
 		say(actor->name, "ready: attempt %u, %s", change->attempt, change->address);
 		return;
 	case HAWSER_WAITING:
+		if (!error)
+			return;
 		say(actor->name, "attempt %u: %s at %s, %s; next round in %llu ms", change->attempt,
 		    hawser_errno_name(error->code), hawser_stage_name(error->stage), error->text,
 		    (unsigned long long)since_ms(change->next_retry_ns));
