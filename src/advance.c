@@ -77,7 +77,7 @@ void client_fail(hawser_client *client, const struct failure *failure)
 
 	client->failure = *failure;
 	client->counters.causes[failure->cause]++;
-	if (connection->state == CONNECTION_preparing)
+	if (connection->state == CONNECTION_preparing || connection->state == CONNECTION_resolving)
 		attempt_remember(client, failure);
 	if (connection->state == CONNECTION_ready || connection->state == CONNECTION_draining)
 		client->counters.losses++;

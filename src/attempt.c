@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Errands: the operations of a round, a lookup or an attempt on one address. They outlive the client's
- * interest in them: abandoned, they are cancelled and come back to nobody, and a socket that such an attempt
- * still brings is closed.
+ * Errands: the operations of a round, a lookup or an attempt on one address, and what is remembered of them.
+ * They outlive the client's interest in them: abandoned, they are cancelled and come back to nobody, and a
+ * socket that such an attempt still brings is closed.
  *
  * Happy path: a lookup brings addresses, an attempt brings a connected and verified socket.
  *
@@ -19,6 +19,78 @@ static uint32_t microseconds(uint64_t from_ns, uint64_t to_ns)
 	uint64_t us = to_ns > from_ns ? (to_ns - from_ns) / 1000 : 0;
 
 	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+static void remember_address(struct past_attempt *past, const struct address *address)
+{
+	past->family = (uint8_t)(address->size ? address->any.sa_family : AF_UNSPEC);
+	if (past->family == AF_INET) {
+		past->port = address->in.sin_port;
+		memcpy(past->bytes, &address->in.sin_addr, sizeof(address->in.sin_addr));
+	} else if (past->family == AF_INET6) {
+		past->port = address->in6.sin6_port;
+		memcpy(past->bytes, &address->in6.sin6_addr, sizeof(address->in6.sin6_addr));
+	}
+}
+
+/* Most clients are connected at the first attempt: the others get their memory when there is a second one.
+ * Without it the newest is remembered alone. */
+static void make_room(hawser_client *client)
+{
+	size_t size = client->attempts_kept * sizeof(struct past_attempt);
+	struct past_attempt *attempts;
+
+	if (client->attempts_count < client->attempts_room || client->attempts_room == client->attempts_kept)
+		return;
+	attempts = memory_allocate(&client->loop->memory, size);
+	if (!attempts)
+		return;
+	attempts[0] = client->first_attempt;
+	client->attempts = attempts;
+	client->attempts_room = client->attempts_kept;
+	client->attempts_next = 1;
+}
+
+static void remember_lookup(const hawser_client *client, struct past_attempt *past)
+{
+	past->resolve_us = microseconds(client->connection.round_began_ns, client->loop->now_ns);
+}
+
+static void remember_attempt(
+    const hawser_client *client, struct past_attempt *past, const struct failure *failure)
+{
+	past->attempt = client->connection.attempt;
+	past->resolve_us = client->resolve_us;
+	past->connect_us = client->connect_us;
+	if (!failure || failure->stage >= HAWSER_STAGE_SETUP)
+		past->setup_us = microseconds(client->connected_ns, client->loop->now_ns);
+	remember_address(past, &client->address);
+}
+
+void attempt_remember(hawser_client *client, const struct failure *failure)
+{
+	uint64_t age_ns = client->loop->now_ns - client->born_ns;
+	struct past_attempt *past;
+
+	if (!client->attempts_kept)
+		return;
+	make_room(client);
+	past = &client->attempts[client->attempts_next];
+	client->attempts_next = (uint8_t)((client->attempts_next + 1) % client->attempts_room);
+	if (client->attempts_count < client->attempts_room)
+		client->attempts_count++;
+	memset(past, 0, sizeof(*past));
+	past->round = client->connection.round;
+	past->ended_ms = age_ns / 1000000 & 0xffffffffffffULL;
+	if (failure) {
+		past->code = (int16_t)failure->code;
+		past->stage = failure->stage & 0xfU;
+		past->cause = failure->cause & 0xfU;
+	}
+	if (failure && failure->stage == HAWSER_STAGE_RESOLVE)
+		remember_lookup(client, past);
+	else
+		remember_attempt(client, past, failure);
 }
 
 void errand_abandon(hawser_client *client)
@@ -144,8 +216,10 @@ static void connect_done(void *owner, const struct completion *completion)
 
 	errand_free(errand);
 	if (abandoned) {
-		if (completion->result >= 0)
+		if (completion->result >= 0) {
 			engine->operations->close(engine, completion->result);
+			client->target.fd = -1;
+		}
 		client_release_when_done(client);
 		loop_run_tasks(loop);
 		return;
@@ -156,6 +230,7 @@ static void connect_done(void *owner, const struct completion *completion)
 		failure_set(&failure, completion->result, completion->stage, NULL);
 		attempt_failed(client, &failure);
 	} else {
+		client->target.fd = -1; /* an adopted one: it is the connection's now */
 		client->pending_fd = completion->result;
 		client_fire(client, CONNECTION_EVENT_connected);
 	}
@@ -200,10 +275,8 @@ void attempt_begin(struct connection *connection)
 		client->attempt_began_ns = errand->began_ns;
 		fill_request(client, &request);
 		result = engine->operations->connect(engine, &request, handler, &errand->id);
-		if (result == 0) {
-			client->target.fd = -1;
+		if (result == 0)
 			return;
-		}
 		errand_free(errand);
 	}
 	failure_set(&failure, result, HAWSER_STAGE_SOCKET, NULL);

@@ -24,6 +24,7 @@ void binding_release_memory(hawser_binding *binding)
 	timers_cancel(&loop->timers, &binding->timer);
 	timers_unreserve(&loop->timers, 1);
 	memory_release(&loop->memory, binding->name, strlen(binding->name) + 1);
+	words_drop(&loop->memory, &binding->host_words);
 	slots_give(&loop->binding_slots, binding);
 	loop_drop(loop);
 }
@@ -33,7 +34,6 @@ static void leave_client(hawser_binding *binding)
 	binding_fire(&binding->machine, BINDING_EVENT_told);
 	list_remove(&binding->link);
 	client_give_request(binding->client);
-	binding->client = NULL;
 }
 
 static void tell_owner(
@@ -67,7 +67,10 @@ static void tell(struct task *task)
 	if (over)
 		leave_client(binding);
 	tell_owner(binding, (enum hawser_binding_event)binding->event, with_error ? &error : NULL);
-	if (over && !binding->held)
+	if (!over)
+		return;
+	binding->client = NULL; /* it may go from here on */
+	if (!binding->held)
 		binding_release_memory(binding);
 }
 
@@ -113,11 +116,17 @@ static void moved(struct binding *machine, enum binding_state from, const char *
 static void missing(struct binding *machine, enum binding_event event)
 {
 	hawser_binding *binding = (hawser_binding *)machine;
+	hawser_client *client = binding->client;
+	struct failure failure;
 
 	binding->loop->moves_missing++;
 	loop_log(binding->loop, HAWSER_LOG_ERROR, binding->client,
-	    "a bug in hawser: no move of a binding from %s on %s",
+	    "a bug in hawser: no move of a binding from %s on %s; its connection is given up",
 	    binding_machine.state_names[machine->state], binding_machine.event_names[event]);
+	if (!client || !client->session)
+		return;
+	failure_set(&failure, -EPROTO, HAWSER_STAGE_NONE, "a bug in hawser: its table of moves has a gap");
+	session_fail(client, &failure);
 }
 
 static const struct binding_effects binding_effects = {
@@ -198,7 +207,9 @@ static int send_request(hawser_binding *binding)
 	if (result < 0)
 		return result;
 	binding->request.kind = REQUEST_BINDING;
+	session->asking = true;
 	result = session->protocol->bind(session, session->state, id, binding->name);
+	session->asking = false;
 	if (result < 0)
 		forget_request(binding, session);
 	else

@@ -22,6 +22,7 @@ static void waiting_copy_free(hawser_call *call)
 		engine->operations->close(engine, call->fds[i]);
 	memory_release(&call->loop->memory, call->copy, call->copy_size);
 	call->client->waiting_bytes -= (uint32_t)call->copy_size;
+	client_look_for_room(call->client);
 	call->copy = NULL;
 	call->fds = NULL;
 	call->fds_count = 0;
@@ -32,6 +33,7 @@ void call_release_memory(hawser_call *call)
 	hawser_loop *loop = call->loop;
 
 	task_drop(&call->task);
+	words_drop(&loop->memory, &call->host_words);
 	slots_give(&loop->call_slots, call);
 	loop_drop(loop);
 }
@@ -170,7 +172,9 @@ int call_send(hawser_call *call, const struct hawser_protocol_call *what)
 		return result;
 	call->request.kind = REQUEST_CALL;
 	call->sent_from = session->wire.queued_to;
+	session->asking = true;
 	result = session->protocol->invoke(session, session->state, id, binding->service, what);
+	session->asking = false;
 	if (result < 0) {
 		if (!what->no_reply)
 			requests_remove(&session->requests, &call->request);

@@ -25,15 +25,30 @@ int client_enter(hawser_client *client)
 
 int client_take_request(hawser_client *client)
 {
-	if (client->requests_count >= client->requests_max)
+	if (client->requests_count >= client->requests_max) {
+		client->wants_room = true;
 		return -ENOBUFS;
+	}
 	client->requests_count++;
 	return 0;
+}
+
+static bool has_room(const hawser_client *client)
+{
+	return client->requests_count <= client->requests_max / 2 &&
+	       client->waiting_bytes <= client->unsent_bytes_max / 2;
+}
+
+void client_look_for_room(hawser_client *client)
+{
+	if (client->wants_room && has_room(client))
+		loop_queue(client->loop, &client->writable_task);
 }
 
 void client_give_request(hawser_client *client)
 {
 	client->requests_count--;
+	client_look_for_room(client);
 }
 
 static void client_release_memory(hawser_client *client)
@@ -50,6 +65,7 @@ static void client_release_memory(hawser_client *client)
 		memory_release(memory, client->attempts, client->attempts_room * sizeof(struct past_attempt));
 	memory_release(memory, client->socket_options, sizeof(*client->socket_options));
 	memory_release(memory, client->texts, client->texts_size);
+	words_drop(memory, &client->host_words);
 	slots_give(&loop->client_slots, client);
 	loop_drop(loop);
 }
@@ -58,11 +74,7 @@ static void client_release_memory(hawser_client *client)
 static void end(struct task *task)
 {
 	hawser_client *client = container_of(task, struct hawser_client, end_task);
-	struct engine *engine = client->loop->engine;
 
-	if (client->target.kind == TARGET_FD && client->target.fd >= 0)
-		engine->operations->close(engine, client->target.fd);
-	client->target.fd = -1;
 	client->over = true;
 	if (!atomic_load(&client->retry_posted))
 		client_release_memory(client);
@@ -82,12 +94,15 @@ static void retry_came(void *user)
 static void tell_writable(struct task *task)
 {
 	hawser_client *client = container_of(task, struct hawser_client, writable_task);
+	bool wanted = client->wants_room && has_room(client);
+	bool drained = client->queue_drained;
 
-	if (!client->session)
-		return;
-	if (session_takes_requests(client) || client->connection.state == CONNECTION_draining)
+	client->queue_drained = false;
+	client->wants_room = client->wants_room && !wanted;
+	if (client->session &&
+	    (session_takes_requests(client) || client->connection.state == CONNECTION_draining))
 		session_drain_queue(client); /* a drain awaits these, too */
-	if (client->held && client->on_writable)
+	if ((wanted || drained) && client->held && client->on_writable && !client_is_over(client))
 		client->on_writable(client, client->user);
 }
 
@@ -171,12 +186,12 @@ int hawser_client_connect(hawser_client *client)
 
 	if (result < 0)
 		return result;
+	if (client->connection.once && client->connection.attempt > 0)
+		return -EOPNOTSUPP;
 	if (client->connection.state == CONNECTION_idle) {
 		client_fire(client, CONNECTION_EVENT_started);
 		return 0;
 	}
-	if (client->connection.once)
-		return -EOPNOTSUPP;
 	failure_set(&client->failure, -ECANCELED, HAWSER_STAGE_NONE, "superseded: its owner starts over");
 	client->counters.causes[HAWSER_CAUSE_CANCELLED]++;
 	loop_now(client->loop);
@@ -189,15 +204,13 @@ int hawser_client_connect(hawser_client *client)
 int hawser_client_retry_now(hawser_client *client)
 {
 	hawser_loop *loop = client->loop;
+	int result = loop_visit(loop);
 
-	if (loop_is_forked(loop))
-		return -ECHILD;
-	if (atomic_load(&loop->mailbox.closed))
-		return -ESTALE;
-	if (atomic_exchange(&client->retry_posted, true))
-		return 0;
-	if (mailbox_put(&loop->mailbox, &client->retry_post))
-		loop->engine->operations->wake(loop->engine);
+	if (result < 0)
+		return result;
+	if (!atomic_exchange(&client->retry_posted, true))
+		loop_post(loop, &client->retry_post);
+	loop_visit_end(loop);
 	return 0;
 }
 
@@ -207,7 +220,8 @@ int hawser_client_drain(hawser_client *client)
 
 	if (result < 0)
 		return result;
-	failure_set(&client->end, -ECANCELED, HAWSER_STAGE_NONE, "drained");
+	if (client->connection.state != CONNECTION_ready)
+		failure_set(&client->end, -ECANCELED, HAWSER_STAGE_NONE, "drained");
 	client_fire(client, CONNECTION_EVENT_drain_asked);
 	return 0;
 }
@@ -260,7 +274,11 @@ hawser_loop *hawser_client_loop(const hawser_client *client)
 
 int hawser_client_peer(const hawser_client *client, struct hawser_peer *ret_peer)
 {
-	if (client->target.kind != TARGET_UNIX && client->target.kind != TARGET_FD)
+	if (loop_is_forked(client->loop))
+		return -ECHILD;
+	if (!ret_peer)
+		return -EINVAL;
+	if (!client->is_unix)
 		return -EOPNOTSUPP;
 	if (!client->peer_known)
 		return -ENOTCONN;

@@ -19,7 +19,7 @@
 #include <hawser/protocol.h>
 #include <hawser/status.h>
 
-/* What went wrong, as it is kept until somebody is told. text is static, the loop's, or NULL. */
+/* What went wrong, as it is kept until somebody is told. text is static, its owner's host_words, or NULL. */
 struct failure {
 	int code; /* 0: nothing */
 	uint8_t stage;
@@ -52,19 +52,21 @@ struct note {
 
 /* One remembered attempt: 48 bytes (design.md). */
 struct past_attempt {
+	uint64_t ended_ms : 48; /* since the client was made: some 8900 years */
+	uint64_t family : 8;    /* AF_INET, AF_INET6; AF_UNSPEC: a lookup; others have one address, the
+				   target's own */
+	uint64_t stage : 4;
+	uint64_t cause : 4;
 	uint32_t round;
 	uint32_t attempt;
 	uint32_t resolve_us;
 	uint32_t connect_us;
 	uint32_t setup_us;
-	uint32_t ended_ms; /* since the client was made */
 	int16_t code;
-	uint8_t stage;
-	uint8_t cause;
-	uint16_t port;  /* network byte order */
-	uint8_t family; /* AF_INET, AF_INET6; others have one address, the target's own */
+	uint16_t port; /* network byte order */
 	uint8_t bytes[16];
 };
+_Static_assert(HAWSER_STAGES <= 16 && HAWSER_CAUSES <= 16, "they fit into four bits");
 _Static_assert(sizeof(struct past_attempt) <= 48, "design.md promises at most 48 bytes");
 
 struct setup {
@@ -108,6 +110,7 @@ struct hawser_connection {
 	bool handshake_done;
 	bool in_setup;
 	bool opened;
+	bool asking; /* the protocol's bind or invoke is on the stack: it may not answer yet */
 	_Alignas(16) unsigned char state[];
 };
 
@@ -167,6 +170,7 @@ struct hawser_client {
 	struct timer overall_timer;
 	struct timer useful_timer; /* 10 s ready */
 	struct failure failure;    /* the last one */
+	char *host_words;          /* its text, when that is the host's */
 	uint64_t moved_ns;
 	uint64_t born_ns;
 	struct post retry_post; /* retry_now, from any thread */
@@ -201,8 +205,10 @@ struct hawser_client {
 	uint8_t attempts_next;
 	bool fail_fast;
 	bool half_close;
-	bool held;    /* the owner has not freed the handle */
-	bool is_unix; /* the target is a unix socket, or an adopted descriptor that is one */
+	bool queue_drained; /* the connection's, after it had refused something */
+	bool wants_room;    /* a request was refused for want of room: on_writable is owed */
+	bool held;          /* the owner has not freed the handle */
+	bool is_unix;       /* the target is a unix socket, or an adopted descriptor that is one */
 	bool peer_known;
 	bool round_open; /* a round was begun and has not succeeded or failed: its time is counted to ready */
 	bool path_hit;   /* the path appeared while a round was going on */
@@ -229,6 +235,7 @@ struct hawser_binding {
 	void *user;
 	void *service; /* the protocol's */
 	char *name;
+	char *host_words; /* the failure's text, when that is the host's */
 	uint64_t began_ns;
 	struct failure failure;
 	uint32_t deadline_ms;
@@ -272,6 +279,7 @@ struct hawser_call {
 	uint64_t sent_to;
 	struct hawser_bytes reply;
 	struct failure failure;
+	char *host_words; /* the failure's text, when that is the host's */
 	uint8_t state;
 	bool reply_waits; /* to be told */
 	bool more;
@@ -294,12 +302,17 @@ static inline bool client_is_connected(const hawser_client *client)
 /* Room for one more binding or call? 0, -ENOBUFS. */
 int client_take_request(hawser_client *client);
 void client_give_request(hawser_client *client);
+/* Less is waiting: is there room again for one who was refused? */
+void client_look_for_room(hawser_client *client);
 void client_stop(hawser_client *client, int code, const char *text);
 
 /* attempt.c */
 void lookup_start(hawser_client *client);
 void attempt_begin(struct connection *connection); /* an effect */
 void errand_abandon(hawser_client *client);
+/* The attempt, or the lookup, that has ended: failed, or NULL: ready. As of loop->now_ns: whatever ended it
+ * has read the clock. */
+void attempt_remember(hawser_client *client, const struct failure *failure);
 
 /* round.c, advance.c */
 extern const struct connection_effects client_effects;
@@ -368,10 +381,11 @@ void tell_change_settled(
 void error_fill(struct hawser_error *error, hawser_loop *loop, const hawser_client *client,
     const struct failure *failure, uint64_t began_ns);
 const char *failure_text(const struct failure *failure);
+/* Keeps the host's sentence in *kept instead of the one before; NULL when there is none, or no memory. */
+const char *words_keep(struct memory *memory, char **kept, const char *text);
+void words_drop(struct memory *memory, char **kept);
 enum hawser_cause cause_of(int code, enum hawser_stage stage);
 void failure_set(struct failure *failure, int code, enum hawser_stage stage, const char *text);
-/* As of loop->now_ns: whatever ended the attempt has read the clock. */
-void attempt_remember(hawser_client *client, const struct failure *failure);
 
 /* watch.c */
 void watch_join(hawser_client *client);

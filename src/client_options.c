@@ -6,6 +6,7 @@
 #include "client_options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,11 @@ static void choose(uint32_t *value, uint32_t option)
 		*value = option;
 }
 
+static uint32_t or_default(uint32_t option, uint32_t standard)
+{
+	return option == HAWSER_AUTO ? standard : option;
+}
+
 static int configure_backoff(
     struct backoff *backoff, const struct hawser_client_options *options, bool network)
 {
@@ -101,26 +107,27 @@ static int configure_limits(hawser_client *client, const struct hawser_client_op
 	    options->attempt_deadline_ms, options->setup_deadline_ms, options->bind_deadline_ms,
 	    options->call_deadline_ms, options->drain_deadline_ms, options->rounds_max, options->requests_max,
 	    options->unsent_bytes_max};
+	const uint32_t attempts_kept = or_default(options->attempts_kept, 4);
 
 	for (size_t i = 0; i < sizeof(deadlines) / sizeof(deadlines[0]); i++)
 		if (deadlines[i] == 0)
 			return -EINVAL;
-	if (options->attempts_kept > HAWSER_ATTEMPTS_MAX)
+	if (attempts_kept > HAWSER_ATTEMPTS_MAX)
 		return -EINVAL;
-	client->connection.rounds_max = options->rounds_max;
-	client->overall_deadline_ms = options->overall_deadline_ms;
-	client->resolve_deadline_ms = options->resolve_deadline_ms;
-	client->attempt_deadline_ms = options->attempt_deadline_ms == HAWSER_AUTO
-					  ? (network ? 5000 : 1000)
-					  : options->attempt_deadline_ms;
-	client->setup_deadline_ms = options->setup_deadline_ms;
-	client->bind_deadline_ms = options->bind_deadline_ms;
-	client->call_deadline_ms = options->call_deadline_ms;
-	client->drain_deadline_ms = options->drain_deadline_ms;
-	client->requests_max = options->requests_max;
-	client->unsent_bytes_max = options->unsent_bytes_max;
+	if (options->half_close && !(client->protocol->flags & HAWSER_PROTOCOL_STREAM))
+		return -EINVAL;
+	client->connection.rounds_max = or_default(options->rounds_max, HAWSER_NONE);
+	client->overall_deadline_ms = or_default(options->overall_deadline_ms, HAWSER_NONE);
+	client->resolve_deadline_ms = or_default(options->resolve_deadline_ms, 5000);
+	client->attempt_deadline_ms = or_default(options->attempt_deadline_ms, network ? 5000 : 1000);
+	client->setup_deadline_ms = or_default(options->setup_deadline_ms, 10000);
+	client->bind_deadline_ms = or_default(options->bind_deadline_ms, 10000);
+	client->call_deadline_ms = or_default(options->call_deadline_ms, HAWSER_NONE);
+	client->drain_deadline_ms = or_default(options->drain_deadline_ms, 5000);
+	client->requests_max = or_default(options->requests_max, 1024);
+	client->unsent_bytes_max = or_default(options->unsent_bytes_max, 8388608);
 	client->peer_uid = options->peer_uid;
-	client->attempts_kept = (uint8_t)options->attempts_kept;
+	client->attempts_kept = (uint8_t)attempts_kept;
 	client->fail_fast = options->fail_fast;
 	client->half_close = options->half_close;
 	return 0;
@@ -138,6 +145,19 @@ static bool asks_for_socket_options(const struct hawser_client_options *options)
 	return options->tcp_delay || options->local_address || options->bind_device;
 }
 
+/* The kernel takes them as ints, and refuses 0 only where it means nothing. */
+static bool counts_are_sane(const struct hawser_client_options *options)
+{
+	const uint32_t values[] = {options->tcp_user_timeout_ms, options->keepalive_idle_s,
+	    options->keepalive_interval_s, options->keepalive_probes, options->send_buffer_size,
+	    options->receive_buffer_size};
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		if (values[i] != HAWSER_AUTO && (values[i] == 0 || values[i] > INT_MAX))
+			return false;
+	return true;
+}
+
 static int configure_socket(hawser_client *client, const struct hawser_client_options *options)
 {
 	static const struct socket_options none = SOCKET_OPTIONS_NONE;
@@ -147,6 +167,8 @@ static int configure_socket(hawser_client *client, const struct hawser_client_op
 	if (!asks_for_socket_options(options))
 		return 0;
 	if (options->local_port != HAWSER_AUTO && (options->local_port == 0 || options->local_port > 65535))
+		return -EINVAL;
+	if (!counts_are_sane(options))
 		return -EINVAL;
 	if (options->bind_device && strlen(options->bind_device) >= sizeof(wanted->device))
 		return -EINVAL;
@@ -210,6 +232,8 @@ static int configure_protocol(hawser_client *client, const struct hawser_client_
 	if ((client->protocol->flags & HAWSER_PROTOCOL_CALLS) &&
 	    (!client->protocol->bind || !client->protocol->invoke))
 		return -EINVAL;
+	if ((client->protocol->flags & HAWSER_PROTOCOL_HANDOVER) && !options->on_handover)
+		return -EINVAL;
 	return 0;
 }
 
@@ -241,13 +265,16 @@ int client_configure(hawser_client *client, const struct hawser_client_options *
 		result = configure_texts(client, options);
 	if (result == 0)
 		result = configure_socket(client, options);
+	client->is_unix =
+	    target.kind == TARGET_UNIX || (target.kind == TARGET_FD && socket_is_unix(target.fd));
 	if (result == 0 && client->target.kind == TARGET_FD)
 		result = socket_adopt(target.fd);
+	/* Only a unix socket says who is there. */
+	if (result == 0 && client->peer_uid != HAWSER_AUTO && !client->is_unix)
+		result = -EINVAL;
 	if (result < 0)
 		return result;
 	client->target.fd = target.fd;
-	client->is_unix =
-	    target.kind == TARGET_UNIX || (target.kind == TARGET_FD && socket_is_unix(target.fd));
 	client->user = options->user;
 	client->on_change = options->on_change;
 	client->on_data = options->on_data;

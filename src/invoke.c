@@ -18,8 +18,12 @@ static int call_keep(hawser_call *call, const struct hawser_protocol_call *what)
 	size_t size = fds_at + what->fds_count * sizeof(int);
 	char *copy;
 
-	if (call->client->waiting_bytes + size > call->client->unsent_bytes_max)
+	if (size > call->client->unsent_bytes_max)
+		return -EMSGSIZE;
+	if (call->client->waiting_bytes + size > call->client->unsent_bytes_max) {
+		call->client->wants_room = true;
 		return -ENOBUFS;
+	}
 	copy = memory_allocate(&call->loop->memory, size);
 	if (!copy)
 		return -ENOMEM;
@@ -92,8 +96,7 @@ static int invoke_check(hawser_binding *binding, const struct hawser_invoke_opti
 	    (options->arguments.size && !options->arguments.data) || options->fds_count > ENGINE_FDS_MAX ||
 	    (options->fds_count && !options->fds))
 		return -EINVAL;
-	if (!protocol->invoke ||
-	    (options->fds_count && client->target.kind != TARGET_UNIX && client->target.kind != TARGET_FD))
+	if (!protocol->invoke || (options->fds_count && !client->is_unix))
 		return -EOPNOTSUPP;
 	if (options->arguments.size > protocol->frame_max)
 		return -EMSGSIZE;
@@ -213,6 +216,8 @@ int hawser_call_take_fd(hawser_call *call)
 {
 	hawser_connection *session = call->client ? call->client->session : NULL;
 
+	if (loop_is_forked(call->loop))
+		return -ECHILD;
 	if (!call->telling || !session)
 		return -ENOENT;
 	return wire_take_fd(&session->wire, session->frame_end);

@@ -83,7 +83,8 @@ static int options_check(const struct hawser_loop_options *options)
 	    !in_range(options->completion_entries, 8, 65536) ||
 	    options->completion_entries < 2 * options->submission_entries ||
 	    !in_range(options->receive_buffers, 2, 32768) ||
-	    !in_range(options->receive_buffer_size, 512, 1048576) || options->turn_completions_max == 0 ||
+	    !in_range(options->receive_buffer_size, 512, 1048576) ||
+	    !in_range(options->turn_completions_max, 1, 65536) ||
 	    !in_range(options->resolver_threads_max, 1, 16) || options->log_level > HAWSER_LOG_DEBUG)
 		return -EINVAL;
 	if (options->allocator && (!options->allocator->allocate || !options->allocator->release))
@@ -91,14 +92,21 @@ static int options_check(const struct hawser_loop_options *options)
 	return 0;
 }
 
+static void generation_ends(struct task *task)
+{
+	(void)task;
+}
+
 static void lists_init(hawser_loop *loop)
 {
 	struct memory *memory = &loop->memory;
 
 	list_init(&loop->tasks);
+	task_init(&loop->generation_end, generation_ends);
 	list_init(&loop->clients);
 	list_init(&loop->user_timers);
 	list_init(&loop->directories);
+	wires_init(loop);
 	slots_init(&loop->client_slots, memory, sizeof(struct hawser_client), 32);
 	slots_init(&loop->binding_slots, memory, sizeof(struct hawser_binding), 64);
 	slots_init(&loop->call_slots, memory, sizeof(struct hawser_call), 64);
@@ -186,7 +194,6 @@ int loop_new_on(const struct hawser_loop_options *given,
 		return result;
 	}
 	loop->now_ns = loop_now(loop);
-	loop_log(loop, HAWSER_LOG_INFO, NULL, "engine %s: %s", loop->engine->operations->name, loop->reason);
 	*ret_loop = loop;
 	return 0;
 }
@@ -230,9 +237,12 @@ int hawser_loop_new(const struct hawser_loop_options *options, hawser_loop **ret
 	if (options && options->size >= end)
 		wish.choice = options->engine;
 	result = loop_new_on(options, create_engine, &wish, ret_loop);
-	if (result == 0)
-		memcpy((*ret_loop)->reason, wish.reason, sizeof(wish.reason));
-	return result;
+	if (result < 0)
+		return result;
+	memcpy((*ret_loop)->reason, wish.reason, sizeof(wish.reason));
+	loop_log(
+	    *ret_loop, HAWSER_LOG_INFO, NULL, "engine %s: %s", hawser_loop_engine(*ret_loop), wish.reason);
+	return 0;
 }
 
 bool loop_is_forked(const hawser_loop *loop)

@@ -33,9 +33,12 @@ struct hawser_loop {
 	char reason[LOOP_REASON_MAX];
 	struct timers timers;
 	struct list tasks;
+	struct task generation_end; /* a mark among the tasks: see turn.c */
 	struct mailbox mailbox;
 	struct list clients;
 	struct list user_timers;
+	struct list pumps; /* wires whose bytes are to be looked at again */
+	struct task pump_task;
 	struct list directories; /* watched for unix clients */
 	struct slots client_slots;
 	struct slots binding_slots;
@@ -59,10 +62,11 @@ struct hawser_loop {
 	int foreign_timer_fd;
 	int foreign_event_fd;
 	bool watch_directories;
-	bool turning;                   /* a turn is going on: callbacks may be running */
-	bool freeing;                   /* hawser_loop_free was called */
-	bool gone;                      /* torn down: only handles keep the memory */
-	char text[LOOP_TEXT_MAX];       /* the host's words, until the callback that shows them */
+	bool pumping; /* pump_task is on the stack */
+	bool turning; /* a turn is going on: callbacks may be running */
+	bool freeing; /* hawser_loop_free was called */
+	bool gone;    /* torn down: only handles keep the memory */
+	char text[LOOP_TEXT_MAX];
 	char address[ADDRESS_TEXT_MAX]; /* of the error or change that is being told */
 };
 
@@ -93,6 +97,13 @@ static inline void task_drop(struct task *task)
 	list_remove(&task->link);
 }
 void loop_run_tasks(hawser_loop *loop);
+
+/* post.c. A visit is what another thread does in a loop; it must end, because the end of the loop waits for
+ * it. 0; -ECHILD; -ESTALE: the loop is being freed, or gone, and nothing of it but its handles may be
+ * touched. */
+int loop_visit(hawser_loop *loop);
+void loop_visit_end(hawser_loop *loop);
+void loop_post(hawser_loop *loop, struct post *post); /* within a visit: puts it, and wakes the loop */
 
 uint64_t loop_random(hawser_loop *loop);
 uint64_t loop_now(hawser_loop *loop); /* read anew */

@@ -27,11 +27,20 @@ struct mailbox {
 	atomic_bool stop;
 	atomic_bool woken;
 	atomic_bool closed;
+	atomic_uint visitors; /* other threads that are in the loop's functions now */
 };
 
 void mailbox_init(struct mailbox *mailbox);
 
-/* Any thread. True: the loop sleeps and has to be woken. */
+/* Any thread. Who visits may put posts and wake the engine until it leaves. False: the mailbox is closed. */
+bool mailbox_visit(struct mailbox *mailbox);
+void mailbox_leave(struct mailbox *mailbox);
+
+/* The loop's thread: nobody comes in any more, and those who are in have left when it returns. What was put
+ * stays to be taken. */
+void mailbox_close(struct mailbox *mailbox);
+
+/* Any visitor. True: the loop sleeps and has to be woken. */
 bool mailbox_put(struct mailbox *mailbox, struct post *post);
 
 /* Posts that were there at this moment, in their order; NULL when there is none. */

@@ -80,13 +80,11 @@ static bool peer_is_welcome(hawser_client *client, struct failure *failure)
 	int result;
 
 	client->peer_known = false;
-	if (!client->is_unix && client->target.kind != TARGET_FD)
-		return true;
 	/* Some other families answer too, with credentials that are nobody's: they must not pass for
 	 * somebody's. */
-	result = -EOPNOTSUPP;
-	if (client->is_unix)
-		result = engine->operations->peer(engine, client->pending_fd, &client->peer);
+	if (!client->is_unix)
+		return true;
+	result = engine->operations->peer(engine, client->pending_fd, &client->peer);
 	client->peer_known = result == 0;
 	if (client->peer_uid == HAWSER_AUTO || (result == 0 && client->peer.uid == client->peer_uid))
 		return true;
@@ -190,24 +188,37 @@ static void await_answers(struct connection *connection)
 	loop_queue(client->loop, &client->step_task);
 }
 
+static void end_bindings(hawser_client *client, enum hawser_binding_event event)
+{
+	struct list *next;
+
+	for (struct list *link = client->bindings.next; link != &client->bindings; link = next) {
+		hawser_binding *binding = container_of(link, struct hawser_binding, link);
+
+		next = link->next;
+		if (client->session)
+			calls_connection_went(binding, client->session, &client->end);
+		binding_end(binding, event, &client->end);
+	}
+}
+
 static void shut_down(struct connection *connection)
 {
 	hawser_client *client = client_of(connection);
 	enum hawser_binding_event event = HAWSER_BINDING_FAILED;
-	struct list *next;
 
 	if (client->end.code == 0)
 		client->end = client->failure;
 	if (client->end.code == -ECANCELED)
 		event = HAWSER_BINDING_RELEASED;
+	/* Its owner ends it: a binding is told that alone, and not first that its connection went. */
+	if (event == HAWSER_BINDING_RELEASED)
+		end_bindings(client, event);
 	leave(client, &client->end);
 	timers_cancel(&client->loop->timers, &client->overall_timer);
 	watch_leave(client);
 	setup_answer(client, &client->end);
-	for (struct list *link = client->bindings.next; link != &client->bindings; link = next) {
-		next = link->next;
-		binding_end(container_of(link, struct hawser_binding, link), event, &client->end);
-	}
+	end_bindings(client, event);
 	loop_queue(client->loop, &client->step_task);
 }
 
@@ -215,6 +226,9 @@ static void tell_closed(struct connection *connection)
 {
 	hawser_client *client = client_of(connection);
 
+	if (client->target.fd >= 0) /* adopted, and never a connection */
+		client->loop->engine->operations->close(client->loop->engine, client->target.fd);
+	client->target.fd = -1;
 	list_remove(&client->link);
 	if (!client->held)
 		loop_queue(client->loop, &client->end_task);

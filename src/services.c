@@ -6,7 +6,6 @@
 #include "client.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 int hawser_connection_send(hawser_connection *session, const struct hawser_bytes *parts, size_t parts_count,
     const int *fds, size_t fds_count)
@@ -44,9 +43,22 @@ enum hawser_request_kind hawser_connection_request_kind(const hawser_connection 
 	return request ? (enum hawser_request_kind)request->kind : HAWSER_REQUEST_NONE;
 }
 
+/* A protocol that answers while it is asked would find bindings and calls half made. */
+static struct request *find(hawser_connection *session, uint64_t id)
+{
+	if (!session->attached)
+		return NULL;
+	if (session->asking) {
+		loop_log(session->wire.loop, HAWSER_LOG_ERROR, session->client,
+		    "protocol %s answered from within its bind or invoke: ignored", session->protocol->name);
+		return NULL;
+	}
+	return requests_find(&session->requests, id);
+}
+
 static struct request *awaited(hawser_connection *session, uint64_t id, enum request_kind kind)
 {
-	struct request *request = session->attached ? requests_find(&session->requests, id) : NULL;
+	struct request *request = find(session, id);
 
 	return request && request->kind == kind ? request : NULL;
 }
@@ -81,8 +93,8 @@ void hawser_connection_replied(
 void hawser_connection_failed(
     hawser_connection *session, uint64_t id, int code, enum hawser_cause cause, const char *text)
 {
-	struct request *request = session->attached ? requests_find(&session->requests, id) : NULL;
-	hawser_loop *loop = session->wire.loop;
+	struct request *request = find(session, id);
+	struct memory *memory = &session->wire.loop->memory;
 	struct failure failure;
 	uint8_t kind;
 
@@ -91,16 +103,18 @@ void hawser_connection_failed(
 	kind = request->kind;
 	failure_set(&failure, code, kind == REQUEST_CALL ? HAWSER_STAGE_CALL : HAWSER_STAGE_BIND, NULL);
 	failure.cause = (uint8_t)cause;
-	if (text) {
-		snprintf(loop->text, sizeof(loop->text), "%s", text);
-		failure.text = loop->text;
-	}
 	requests_remove(&session->requests, request);
 	if (kind == REQUEST_CALL) {
+		hawser_call *call = container_of(request, struct hawser_call, request);
+
 		failure.fate = HAWSER_FATE_ANSWERED;
-		call_fail(container_of(request, struct hawser_call, request), &failure);
+		failure.text = words_keep(memory, &call->host_words, text);
+		call_fail(call, &failure);
 	} else {
-		binding_refused(container_of(request, struct hawser_binding, request), &failure);
+		hawser_binding *binding = container_of(request, struct hawser_binding, request);
+
+		failure.text = words_keep(memory, &binding->host_words, text);
+		binding_refused(binding, &failure);
 	}
 	session_look_for_end(session->client);
 }
@@ -151,9 +165,8 @@ void hawser_connection_setup_failed(
 
 	if (!session->attached || !session->in_setup)
 		return;
-	snprintf(
-	    client->loop->text, sizeof(client->loop->text), "%s", text ? text : "the host refused the setup");
-	failure_set(&failure, code, HAWSER_STAGE_SETUP, client->loop->text);
+	text = words_keep(&client->loop->memory, &client->host_words, text);
+	failure_set(&failure, code, HAWSER_STAGE_SETUP, text ? text : "the host refused the setup");
 	failure.cause = (uint8_t)cause;
 	session_fail(client, &failure);
 }

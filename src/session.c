@@ -109,16 +109,17 @@ static void ended(struct wire *wire, int code, enum hawser_stage stage)
 
 	if (!session->attached)
 		return;
-	if (code == 0 && client->half_close && !wire->shutdown_asked &&
-	    client->connection.state == CONNECTION_ready) {
+	if (code == 0 && client->half_close && !wire->half_closed &&
+	    client->connection.state == CONNECTION_ready && wire_half_close(wire) == 0) {
 		struct hawser_bytes nothing = {NULL, 0};
 
-		wire->ended = false;
 		hawser_connection_data(session, &nothing);
 		return;
 	}
-	failure_set(
-	    &failure, code ? code : -ECONNRESET, stage, code ? NULL : "the host closed the connection");
+	failure_set(&failure, code ? code : -ECONNRESET, stage,
+	    code                                       ? NULL
+	    : wire->half_closed && wire->shutdown_done ? "both sides have closed the connection"
+						       : "the host closed the connection");
 	failure.cause = code == -EMSGSIZE ? HAWSER_CAUSE_PROTOCOL
 			: code == -ENOMEM ? HAWSER_CAUSE_LOCAL
 					  : HAWSER_CAUSE_LOST;
@@ -131,8 +132,10 @@ static void writable(struct wire *wire)
 {
 	struct hawser_connection *session = session_of(wire);
 
-	if (session->attached)
-		loop_queue(session->client->loop, &session->client->writable_task);
+	if (!session->attached)
+		return;
+	session->client->queue_drained = true;
+	loop_queue(session->client->loop, &session->client->writable_task);
 }
 
 bool session_answered(const hawser_client *client)
@@ -147,6 +150,8 @@ bool session_answered(const hawser_client *client)
 		const hawser_binding *binding = container_of(link, struct hawser_binding, link);
 
 		if (binding->machine.state == BINDING_bound && binding->calls_waiting)
+			return false;
+		if (binding->machine.state == BINDING_queued && !binding->asleep)
 			return false;
 	}
 	return true;

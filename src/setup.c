@@ -70,9 +70,25 @@ void setup_done(hawser_client *client)
 	now_prepared(client);
 }
 
-void setup_begin(hawser_client *client)
+/* The protocol may end the session, or the exchange, from within. */
+static int exchange_begin(hawser_client *client)
 {
 	hawser_connection *session = client->session;
+	int result;
+
+	session->in_setup = true;
+	wire_enter(&session->wire);
+	result = session->protocol->setup(session, session->state, &client->setup->options);
+	if (result < 0)
+		session->in_setup = false;
+	else if (result == 0 && session->attached && session->in_setup)
+		setup_done(client);
+	wire_leave(&session->wire);
+	return result;
+}
+
+void setup_begin(hawser_client *client)
+{
 	struct failure failure;
 	int result;
 
@@ -80,14 +96,11 @@ void setup_begin(hawser_client *client)
 		now_prepared(client);
 		return;
 	}
-	session->in_setup = true;
-	result = session->protocol->setup(session, session->state, &client->setup->options);
-	if (result == 0 && session->in_setup) {
-		setup_done(client);
-	} else if (result < 0) {
-		failure_set(&failure, result, HAWSER_STAGE_SETUP, "the setup's request could not be sent");
-		session_fail(client, &failure);
-	}
+	result = exchange_begin(client);
+	if (result >= 0)
+		return;
+	failure_set(&failure, result, HAWSER_STAGE_SETUP, "the setup's request could not be sent");
+	session_fail(client, &failure);
 }
 
 static char *copy_string(struct memory *memory, const char *text, size_t *ret_size)
@@ -152,7 +165,9 @@ static int setup_check(const hawser_client *client, const struct hawser_setup_op
 		return -EINVAL;
 	if (calls && (!options->service || !options->service[0] || !options->method || !options->method[0]))
 		return -EINVAL;
-	return options->request.size > SETUP_REQUEST_MAX ? -EMSGSIZE : 0;
+	if (options->request.size > SETUP_REQUEST_MAX || options->request.size > client->unsent_bytes_max)
+		return -EMSGSIZE;
+	return 0;
 }
 
 int hawser_client_setup(
@@ -179,10 +194,15 @@ int hawser_client_setup(
 	client->setup->user = user;
 	client->setup->pending = true;
 	client->setup->began_ns = loop_now(client->loop);
-	if (client->session && client->connection.state == CONNECTION_ready) {
-		timers_arm(&client->loop->timers, &client->timer,
-		    loop_after_ms(client->loop, client->setup_deadline_ms));
-		setup_begin(client);
-	}
-	return 0;
+	if (!client->session || client->connection.state != CONNECTION_ready)
+		return 0;
+	timers_arm(
+	    &client->loop->timers, &client->timer, loop_after_ms(client->loop, client->setup_deadline_ms));
+	result = exchange_begin(client);
+	if (result >= 0)
+		return 0;
+	/* Nothing was sent and nobody was told: as if it had not been asked for. */
+	timers_cancel(&client->loop->timers, &client->timer);
+	setup_free(client);
+	return result;
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a client is doing and has done, as a struct. status_json.c writes it as text.
+ *
+ * Happy path: everything is read off the client at the moment of the call, and nothing is changed.
+ * Failures: a forked child (-ECHILD), a struct smaller than the one there is (-EINVAL); the caller's struct
+ * is then as it was.
  */
 #include "client.h"
 
@@ -13,29 +17,29 @@ _Static_assert(HAWSER_ADDRESS_MAX == ADDRESS_TEXT_MAX, "addresses fit");
 static void fill_attempt(
     const hawser_client *client, const struct past_attempt *past, struct hawser_attempt_status *attempt)
 {
-	struct address address = client->address;
+	struct address address = {.size = 0};
 
 	attempt->round = past->round;
 	attempt->attempt = past->attempt;
-	attempt->stage = past->stage;
-	attempt->cause = past->cause;
+	attempt->stage = (enum hawser_stage)past->stage;
+	attempt->cause = (enum hawser_cause)past->cause;
 	attempt->code = past->code;
 	attempt->resolve_us = past->resolve_us;
 	attempt->connect_us = past->connect_us;
 	attempt->setup_us = past->setup_us;
 	attempt->ended_ns = client->born_ns + past->ended_ms * 1000000ULL;
 	if (past->family == AF_INET) {
-		memset(&address, 0, sizeof(address));
 		address.size = sizeof(address.in);
 		address.in.sin_family = AF_INET;
 		address.in.sin_port = past->port;
 		memcpy(&address.in.sin_addr, past->bytes, sizeof(address.in.sin_addr));
 	} else if (past->family == AF_INET6) {
-		memset(&address, 0, sizeof(address));
 		address.size = sizeof(address.in6);
 		address.in6.sin6_family = AF_INET6;
 		address.in6.sin6_port = past->port;
 		memcpy(&address.in6.sin6_addr, past->bytes, sizeof(address.in6.sin6_addr));
+	} else if (past->family != AF_UNSPEC) {
+		address = client->address; /* the only one this target has */
 	}
 	attempt->address[0] = '\0';
 	if (address.size)
@@ -108,7 +112,9 @@ int hawser_client_status(const hawser_client *client, struct hawser_status *stat
 {
 	struct hawser_status now;
 
-	if (status->size < sizeof(*status))
+	if (loop_is_forked(client->loop))
+		return -ECHILD;
+	if (!status || status->size < sizeof(*status))
 		return -EINVAL;
 	memset(&now, 0, sizeof(now));
 	now.size = status->size;

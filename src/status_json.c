@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A client's status as one JSON object (RFC 8259). Strings are escaped; bytes that are no UTF-8 of their own
- * (an abstract address) arrive here as \xNN text already.
+ * A client's status as one JSON object (RFC 8259). A target and a name are whatever bytes their owner gave:
+ * UTF-8 passes as it is, and each byte that is no part of a character becomes U+FFFD, so that the text is
+ * JSON always. An address has no such bytes: they are \xNN text already when they arrive here.
+ *
+ * Failures: no buffer (-EINVAL), a forked child (-ECHILD); a buffer that is too small gets as much as fits.
  */
 #include "client.h"
 
@@ -28,19 +31,50 @@ __attribute__((format(printf, 2, 3))) static void put(struct writer *writer, con
 		writer->length += (size_t)written;
 }
 
+/* The bytes of the character that begins here, which is not ASCII; 0 when none does. Table 3-7 of the Unicode
+ * Standard: beside the continuation bytes themselves, only the second byte has limits of its own. */
+static int character_size(const unsigned char *text)
+{
+	unsigned char first = text[0];
+	unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+	int size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+
+	if (first < 0xc2 || first > 0xf4 || text[1] < low || text[1] > high)
+		return 0;
+	for (int i = 2; i < size; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	return size;
+}
+
+/* Puts what begins here; returns its bytes. */
+static int put_character(struct writer *writer, const char *text)
+{
+	unsigned char byte = (unsigned char)*text;
+	int size = 1;
+
+	if (byte == '"' || byte == '\\') {
+		put(writer, "\\%c", byte);
+	} else if (byte < 0x20 || byte == 0x7f) {
+		put(writer, "\\u%04x", byte);
+	} else if (byte < 0x7f) {
+		put(writer, "%c", byte);
+	} else {
+		size = character_size((const unsigned char *)text);
+		if (size)
+			put(writer, "%.*s", size, text);
+		else
+			put(writer, "\\ufffd");
+	}
+	return size ? size : 1;
+}
+
 static void put_string(struct writer *writer, const char *text)
 {
 	put(writer, "\"");
-	for (; *text; text++) {
-		unsigned char byte = (unsigned char)*text;
-
-		if (byte == '"' || byte == '\\')
-			put(writer, "\\%c", byte);
-		else if (byte < 0x20 || byte >= 0x7f)
-			put(writer, "\\u%04x", byte);
-		else
-			put(writer, "%c", byte);
-	}
+	while (*text)
+		text += put_character(writer, text);
 	put(writer, "\"");
 }
 
@@ -101,6 +135,8 @@ int hawser_client_status_json(const hawser_client *client, char *text, size_t si
 	struct hawser_status status = {.size = sizeof(status)};
 	int result;
 
+	if (loop_is_forked(client->loop))
+		return -ECHILD;
 	if (!text || size == 0)
 		return -EINVAL;
 	result = hawser_client_status(client, &status);

@@ -40,6 +40,8 @@ int hawser_client_sent(const hawser_client *client, uint64_t *ret_completely, ui
 {
 	const struct wire *wire = client->session ? &client->session->wire : NULL;
 
+	if (loop_is_forked(client->loop))
+		return -ECHILD;
 	if (!ret_completely || !ret_possibly)
 		return -EINVAL;
 	*ret_completely = wire ? wire->sent_to : client->sent_completely;
@@ -60,7 +62,9 @@ int hawser_resume(hawser_client *client)
 {
 	int result = stream_enter(client);
 
-	return result < 0 ? result : wire_resume(&client->session->wire);
+	if (result == 0)
+		wire_resume(&client->session->wire);
+	return result;
 }
 
 int hawser_shutdown_send(hawser_client *client)
@@ -74,6 +78,8 @@ int hawser_shutdown_send(hawser_client *client)
 
 int hawser_client_take_fd(hawser_client *client)
 {
+	if (loop_is_forked(client->loop))
+		return -ECHILD;
 	if (!client->session)
 		return -ENOENT;
 	return wire_take_fd(&client->session->wire, client->session->frame_end);

@@ -20,20 +20,20 @@ size_t timer_object_size(void)
 	return sizeof(struct hawser_timer);
 }
 
-static void timer_expired(struct timer *expired)
-{
-	hawser_timer *timer = container_of(expired, struct hawser_timer, timer);
-
-	if (timer->period_ns)
-		timers_arm(&timer->loop->timers, &timer->timer, loop_now(timer->loop) + timer->period_ns);
-	timer->function(timer, timer->user);
-}
-
 static uint64_t after(hawser_loop *loop, uint64_t delay_ns)
 {
 	uint64_t now_ns = loop_now(loop);
 
 	return delay_ns < UINT64_MAX - now_ns ? now_ns + delay_ns : UINT64_MAX - 1;
+}
+
+static void timer_expired(struct timer *expired)
+{
+	hawser_timer *timer = container_of(expired, struct hawser_timer, timer);
+
+	if (timer->period_ns)
+		timers_arm(&timer->loop->timers, &timer->timer, after(timer->loop, timer->period_ns));
+	timer->function(timer, timer->user);
 }
 
 int hawser_timer_new(hawser_loop *loop, uint64_t delay_ns, uint64_t period_ns, hawser_timer_function function,

@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { HOST_WORDS_MAX = 255 };
+
 enum hawser_cause cause_of(int code, enum hawser_stage stage)
 {
 	switch (-code) {
@@ -86,6 +88,27 @@ const char *failure_text(const struct failure *failure)
 		return "the name has no address";
 	text = strerrordesc_np(-failure->code);
 	return text ? text : "an error without a name";
+}
+
+void words_drop(struct memory *memory, char **kept)
+{
+	memory_release(memory, *kept, *kept ? strlen(*kept) + 1 : 0);
+	*kept = NULL;
+}
+
+const char *words_keep(struct memory *memory, char **kept, const char *text)
+{
+	size_t length = text ? strnlen(text, HOST_WORDS_MAX) : 0;
+
+	words_drop(memory, kept);
+	if (length == 0)
+		return NULL;
+	*kept = memory_allocate(memory, length + 1);
+	if (!*kept)
+		return NULL;
+	memcpy(*kept, text, length);
+	(*kept)[length] = '\0';
+	return *kept;
 }
 
 void error_fill(struct hawser_error *error, hawser_loop *loop, const hawser_client *client,
@@ -237,62 +260,4 @@ void tell_change_settled(hawser_client *client)
 	client->last_note->round = client->connection.round;
 	client->last_note->attempt = client->connection.attempt;
 	client->last_note->retry_at_ns = client->connection.next_round_at_ns;
-}
-
-static void remember_address(struct past_attempt *past, const struct address *address)
-{
-	past->family = (uint8_t)(address->size ? address->any.sa_family : AF_UNSPEC);
-	if (past->family == AF_INET) {
-		past->port = address->in.sin_port;
-		memcpy(past->bytes, &address->in.sin_addr, sizeof(address->in.sin_addr));
-	} else if (past->family == AF_INET6) {
-		past->port = address->in6.sin6_port;
-		memcpy(past->bytes, &address->in6.sin6_addr, sizeof(address->in6.sin6_addr));
-	}
-}
-
-/* Most clients are connected at the first attempt: the others get their memory when there is a second one.
- * Without it the newest is remembered alone. */
-static void make_room(hawser_client *client)
-{
-	size_t size = client->attempts_kept * sizeof(struct past_attempt);
-	struct past_attempt *attempts;
-
-	if (client->attempts_count < client->attempts_room || client->attempts_room == client->attempts_kept)
-		return;
-	attempts = memory_allocate(&client->loop->memory, size);
-	if (!attempts)
-		return;
-	attempts[0] = client->first_attempt;
-	client->attempts = attempts;
-	client->attempts_room = client->attempts_kept;
-	client->attempts_next = 1;
-}
-
-void attempt_remember(hawser_client *client, const struct failure *failure)
-{
-	uint64_t now_ns = client->loop->now_ns;
-	struct past_attempt *past;
-
-	if (!client->attempts_kept)
-		return;
-	make_room(client);
-	past = &client->attempts[client->attempts_next];
-	client->attempts_next = (uint8_t)((client->attempts_next + 1) % client->attempts_room);
-	if (client->attempts_count < client->attempts_room)
-		client->attempts_count++;
-	memset(past, 0, sizeof(*past));
-	past->round = client->connection.round;
-	past->attempt = client->connection.attempt;
-	past->resolve_us = client->resolve_us;
-	past->connect_us = client->connect_us;
-	past->ended_ms = (uint32_t)((now_ns - client->born_ns) / 1000000);
-	if (!failure || failure->stage >= HAWSER_STAGE_SETUP)
-		past->setup_us = (uint32_t)((now_ns - client->connected_ns) / 1000);
-	if (failure) {
-		past->code = (int16_t)failure->code;
-		past->stage = failure->stage;
-		past->cause = failure->cause;
-	}
-	remember_address(past, &client->address);
 }

@@ -7,13 +7,15 @@
  * them.
  *
  * The end: every client is stopped, the loop turns until the kernel has given everything back and everybody
- * was told, posts are run, and the engine goes. The engine failing is the only failure: it ends run with its
- * errno.
+ * was told, the mailbox is closed, posts are run, and the engine goes. The engine failing is the only
+ * failure: it ends run with its errno.
  */
 #include "client.h"
 #include "loop.h"
 
 #include <errno.h>
+
+enum { TASK_GENERATIONS_MAX = 16 };
 
 void loop_queue(hawser_loop *loop, struct task *task)
 {
@@ -21,15 +23,28 @@ void loop_queue(hawser_loop *loop, struct task *task)
 		list_append(&loop->tasks, &task->link);
 }
 
-void loop_run_tasks(hawser_loop *loop)
+/* The tasks that are there now. Their end is a mark and no count, because tasks drop other tasks; a run
+ * inside of one of them may come to the mark first, and then has run the others, too. */
+static void run_generation(hawser_loop *loop)
 {
 	struct list *link;
 
-	while ((link = list_take(&loop->tasks))) {
+	loop_queue(loop, &loop->generation_end);
+	while (task_queued(&loop->generation_end) && (link = list_take(&loop->tasks))) {
 		struct task *task = container_of(link, struct task, link);
 
 		task->run(task);
 	}
+}
+
+/* All that is queued, however much, and what that causes in its turn, so that what follows (the next bytes,
+ * timer, post) is told after it. Only a chain without end is cut, wherever it began: a callback that causes
+ * its own next would keep everything else from its turn. What is cut off keeps its place, goes on with the
+ * next run, and the loop does not sleep before. */
+void loop_run_tasks(hawser_loop *loop)
+{
+	for (int i = 0; i < TASK_GENERATIONS_MAX && !list_empty(&loop->tasks); i++)
+		run_generation(loop);
 }
 
 static void expire_timers(hawser_loop *loop)
@@ -74,7 +89,8 @@ static int loop_turn(hawser_loop *loop, uint64_t until_ns, bool until_idle)
 	if (next_ns > until_ns)
 		next_ns = until_ns;
 	/* A task may have freed the loop, or ended the last thing that could wake it. */
-	if (loop->freeing || (until_idle && loop_idle(loop)) || !mailbox_sleeps(&loop->mailbox))
+	if (loop->freeing || !list_empty(&loop->tasks) || (until_idle && loop_idle(loop)) ||
+	    !mailbox_sleeps(&loop->mailbox))
 		next_ns = 0;
 	result = operations->wait(loop->engine, next_ns, loop->turn_completions_max);
 	mailbox_awake(&loop->mailbox);
@@ -93,9 +109,16 @@ bool loop_idle(const hawser_loop *loop)
 	       loop->connections == 0 && !atomic_load(&loop->mailbox.top);
 }
 
-static bool all_told(const hawser_loop *loop)
+static bool all_gone(const hawser_loop *loop)
 {
-	return list_empty(&loop->clients) && list_empty(&loop->tasks) && loop->connections == 0;
+	return list_empty(&loop->clients) && loop->connections == 0;
+}
+
+/* Without the limit of loop_run_tasks: nothing new can be asked of a loop that is being freed, so it ends. */
+static void run_all_tasks(hawser_loop *loop)
+{
+	while (!list_empty(&loop->tasks))
+		run_generation(loop);
 }
 
 void loop_teardown(hawser_loop *loop)
@@ -110,15 +133,15 @@ void loop_teardown(hawser_loop *loop)
 		client_stop(container_of(link, struct hawser_client, link), -ECANCELED, "the loop was freed");
 	}
 	timers_user_gone(loop);
-	loop_run_tasks(loop);
-	while (!all_told(loop)) {
+	run_all_tasks(loop);
+	while (!all_gone(loop)) {
 		if (operations->wait(loop->engine, ENGINE_NEVER, loop->turn_completions_max) < 0)
 			break;
-		loop_run_tasks(loop);
+		run_all_tasks(loop);
 	}
-	atomic_store(&loop->mailbox.closed, true);
+	mailbox_close(&loop->mailbox);
 	run_posts(loop);
-	loop_run_tasks(loop);
+	run_all_tasks(loop);
 	watches_close(loop);
 	loop_foreign_close(loop);
 	operations->destroy(loop->engine);
@@ -159,13 +182,16 @@ int hawser_loop_run(hawser_loop *loop)
 
 	if (result < 0)
 		return result;
-	while (!atomic_exchange(&loop->mailbox.stop, false)) {
-		if (loop_idle(loop))
+	/* A stop that came before is spent here in any case: it ends one run, not two. */
+	do {
+		if (loop_idle(loop)) {
+			atomic_store(&loop->mailbox.stop, false);
 			return 0;
+		}
 		result = turn_once(loop, ENGINE_NEVER, true);
 		if (result <= 0)
 			return result;
-	}
+	} while (!atomic_exchange(&loop->mailbox.stop, false));
 	return 0;
 }
 
@@ -176,7 +202,7 @@ int hawser_loop_run_once(hawser_loop *loop, uint32_t timeout_ms)
 	if (result < 0)
 		return result;
 	result = turn_once(loop, timeout_ms == 0 ? 0 : loop_after_ms(loop, timeout_ms), false);
-	if (result > 0)
+	if (result != 0) /* else the loop is gone */
 		atomic_store(&loop->mailbox.stop, false);
 	return result < 0 ? result : 0;
 }
@@ -194,6 +220,8 @@ int hawser_loop_dispatch(hawser_loop *loop)
 		loop_teardown(loop);
 		return 0;
 	}
+	/* Left there, it would keep the loop from ever counting as asleep, and the descriptor readable. */
+	atomic_store(&loop->mailbox.stop, false);
 	if (loop->foreign_fd >= 0)
 		loop_foreign_rearm(loop, result >= (int)loop->turn_completions_max);
 	return result < 0 ? result : 0;

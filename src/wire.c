@@ -8,16 +8,18 @@
  *
  * Failures: the end of the stream and errors go to the owner once, after all bytes; no memory for the inbox
  * ends the wire; descriptors that nobody takes, or whose frames never complete, are closed; more than
- * WIRE_FDS_WAITING_MAX messages with descriptors inside one frame end the wire (-EMSGSIZE).
+ * WIRE_FDS_WAITING_MAX messages with descriptors inside one frame end the wire (-EMSGSIZE). While it is
+ * paused a wire keeps what one receive had brought already and receives no more; resumed, it offers that
+ * first.
  */
 #include "wire.h"
 #include "wire_send.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 static void wire_received(void *owner, const struct completion *completion);
-static void pump_later(struct task *task);
 
 void wire_init(struct wire *wire, hawser_loop *loop, const struct wire_owner *owner, int fd, bool is_unix,
     uint32_t unsent_max, size_t inbox_max)
@@ -29,7 +31,7 @@ void wire_init(struct wire *wire, hawser_loop *loop, const struct wire_owner *ow
 	wire->unsent_max = unsent_max;
 	wire->inbox_max = inbox_max;
 	task_init(&wire->send_task, wire_send_start);
-	task_init(&wire->pump_task, pump_later);
+	list_init(&wire->pump_link);
 }
 
 static int receive_start(struct wire *wire)
@@ -67,9 +69,8 @@ static void settle(struct wire *wire)
 	memory_release(&wire->loop->memory, wire->inbox, wire->inbox_room);
 	wire->inbox = NULL;
 	task_drop(&wire->send_task);
-	task_drop(&wire->pump_task);
-	if (!wire->keep_fd)
-		engine->operations->close(engine, wire->fd);
+	list_remove(&wire->pump_link);
+	engine->operations->close(engine, wire->fd);
 	wire->owner->gone(wire);
 }
 
@@ -90,6 +91,8 @@ void wire_close(struct wire *wire)
 		engine->operations->cancel(engine, wire->receive_id);
 	if (wire->send_id)
 		engine->operations->cancel(engine, wire->send_id);
+	if (wire->hang_up_id)
+		engine->operations->cancel(engine, wire->hang_up_id);
 	settle(wire);
 }
 
@@ -188,21 +191,28 @@ static void tell_waiting_end(struct wire *wire)
 	wire_end(wire, wire->end_code, HAWSER_STAGE_RECEIVE);
 }
 
-static void pump_later(struct task *task)
+static void receive_on(struct wire *wire)
 {
-	struct wire *wire = container_of(task, struct wire, pump_task);
+	int result;
 
-	wire_pump(wire);
+	if (wire->receive_id || wire->paused || wire->end_waits || wire->half_closed || wire->ended ||
+	    wire->closing)
+		return;
+	result = receive_start(wire);
+	if (result < 0)
+		wire_end(wire, result, HAWSER_STAGE_RECEIVE);
 }
 
-void wire_pump(struct wire *wire)
+/* Looks again at bytes that were not consumed. */
+static void pump_again(struct wire *wire)
 {
 	if (wire->entered || wire->closing)
 		return;
-	wire->entered++;
+	wire_enter(wire);
 	if (wire->inbox_size)
 		inbox_offer(wire);
 	tell_waiting_end(wire);
+	receive_on(wire);
 	wire_leave(wire);
 }
 
@@ -270,11 +280,7 @@ static void receive_over(struct wire *wire, int result)
 	if (wire->closing || wire->ended)
 		return;
 	if (result > 0 || result == -ENOBUFS || result == -ECANCELED) {
-		if (wire->paused)
-			return;
-		result = receive_start(wire);
-		if (result < 0)
-			wire_end(wire, result, HAWSER_STAGE_RECEIVE);
+		receive_on(wire);
 		return;
 	}
 	wire->end_waits = true;
@@ -287,7 +293,7 @@ static void wire_received(void *owner, const struct completion *completion)
 	struct wire *wire = owner;
 	hawser_loop *loop = wire->loop;
 
-	wire->entered++;
+	wire_enter(wire);
 	if (completion->result > 0) {
 		if (wire->closing || wire->ended)
 			close_fds(wire, completion->fds, completion->fds_count);
@@ -311,17 +317,68 @@ void wire_pause(struct wire *wire)
 		engine->operations->cancel(engine, wire->receive_id);
 }
 
-int wire_resume(struct wire *wire)
+void wire_resume(struct wire *wire)
 {
-	int result = 0;
-
 	if (!wire->paused || wire->closing)
-		return 0;
-	if (!wire->receive_id && !wire->end_waits && !wire->ended)
-		result = receive_start(wire);
+		return;
+	wire->paused = false;
+	list_remove(&wire->pump_link);
+	list_append(&wire->loop->pumps, &wire->pump_link);
+	loop_queue(wire->loop, &wire->loop->pump_task);
+}
+
+/* One after the other: what a pumped wire tells runs tasks, and would pump the next one deeper in the stack.
+ */
+static void pump_all(struct task *task)
+{
+	hawser_loop *loop = container_of(task, hawser_loop, pump_task);
+	struct list *link;
+
+	if (loop->pumping)
+		return;
+	loop->pumping = true;
+	while ((link = list_take(&loop->pumps)))
+		pump_again(container_of(link, struct wire, pump_link));
+	loop->pumping = false;
+}
+
+void wires_init(hawser_loop *loop)
+{
+	list_init(&loop->pumps);
+	task_init(&loop->pump_task, pump_all);
+}
+
+static void hung_up(void *owner, const struct completion *completion)
+{
+	struct wire *wire = owner;
+	hawser_loop *loop = wire->loop;
+	bool both = completion->result > 0 && !(completion->result & POLLERR);
+
+	wire_enter(wire);
+	wire->in_flight--;
+	wire->hang_up_id = 0;
+	wire_end(wire,
+	    both                     ? 0
+	    : completion->result < 0 ? completion->result
+				     : -ECONNRESET,
+	    HAWSER_STAGE_RECEIVE);
+	wire_leave(wire);
+	loop_run_tasks(loop);
+}
+
+int wire_half_close(struct wire *wire)
+{
+	struct engine *engine = wire->loop->engine;
+	struct handler handler = {hung_up, wire};
+	int result;
+
+	if (wire->shutdown_done)
+		return -EPIPE;
+	result = engine->operations->poll(engine, wire->fd, 0, handler, &wire->hang_up_id);
 	if (result < 0)
 		return result;
-	wire->paused = false;
-	loop_queue(wire->loop, &wire->pump_task);
+	wire->in_flight++;
+	wire->half_closed = true;
+	wire->ended = false;
 	return 0;
 }

@@ -14,11 +14,12 @@ struct wire;
 
 struct wire_owner {
 	/* Bytes: how many were consumed (0: more are needed), or a negative errno: the wire has been failed
-	 * or closed meanwhile, stop. fds_end: see wire_take_fd. */
+	 * or closed meanwhile, stop. */
 	ssize_t (*received)(struct wire *wire, const uint8_t *data, size_t size);
 	/* The first byte of this wire came. */
 	void (*useful)(struct wire *wire);
-	/* code 0: the host closed its half (after all bytes were received). */
+	/* Once. code 0: the host closed its half (after all bytes were received); the owner may answer with
+	 * wire_half_close, and is told of the whole end later. */
 	void (*ended)(struct wire *wire, int code, enum hawser_stage stage);
 	void (*writable)(struct wire *wire); /* after a wire_send was refused: drained to half */
 	void (*emptied)(struct wire *wire);  /* all that was queued is with the kernel */
@@ -53,11 +54,12 @@ struct wire {
 	uint64_t sending_to;
 	uint64_t receive_id;
 	uint64_t send_id;
+	uint64_t hang_up_id;  /* the poll that notices the rest of a half-closed wire go */
 	uint64_t received_to; /* positions in the incoming stream */
 	uint64_t consumed_to;
 	struct task send_task; /* what one turn queues goes out in one send */
-	struct task pump_task;
-	uint8_t *inbox; /* the beginning of a frame, or what came while paused */
+	struct list pump_link; /* among those whose bytes are to be looked at again */
+	uint8_t *inbox;        /* the beginning of a frame, or what came while paused */
 	size_t inbox_size;
 	size_t inbox_room;
 	size_t inbox_max;
@@ -76,8 +78,11 @@ struct wire {
 	uint8_t entered; /* its own functions are on the stack: it must not go yet */
 	bool shutdown_asked;
 	bool shutdown_done;
-	bool keep_fd; /* handed over: not closed */
+	bool half_closed; /* by the host: nothing more is to be received */
 };
+
+/* Once for a loop: its list of wires to pump. */
+void wires_init(hawser_loop *loop);
 
 void wire_init(struct wire *wire, hawser_loop *loop, const struct wire_owner *owner, int fd, bool is_unix,
     uint32_t unsent_max, size_t inbox_max);
@@ -87,7 +92,8 @@ int wire_open(struct wire *wire);
  */
 void wire_close(struct wire *wire);
 
-/* All or nothing. -ENOBUFS (unsent_max), -EMSGSIZE (larger than unsent_max), -EOPNOTSUPP, -EPIPE, -ENOMEM. */
+/* All or nothing. -EINVAL (no bytes, or more than ENGINE_FDS_MAX fds), -ENOBUFS (unsent_max), -EMSGSIZE
+ * (larger than unsent_max), -EOPNOTSUPP, -EPIPE, -ENOMEM. */
 int wire_send(struct wire *wire, const struct hawser_bytes *parts, size_t parts_count, const int *fds,
     size_t fds_count);
 static inline uint32_t wire_unsent(const struct wire *wire)
@@ -95,16 +101,24 @@ static inline uint32_t wire_unsent(const struct wire *wire)
 	return (uint32_t)(wire->queued_to - wire->sent_to);
 }
 void wire_shutdown_send(struct wire *wire);
+/* In `ended` with code 0: the wire goes on sending, until both halves are closed or the host is gone. 0,
+ * -EPIPE (our half is closed already) or -ENOMEM. */
+int wire_half_close(struct wire *wire);
 
 void wire_pause(struct wire *wire);
-int wire_resume(struct wire *wire);
-/* Looks again at bytes that were not consumed. */
-void wire_pump(struct wire *wire);
+void wire_resume(struct wire *wire);
 
 /* The next descriptor that belongs to the frame [consumed_to, frame_end): the last frame that begins in the
  * receive they came with. -ENOENT. */
 int wire_take_fd(struct wire *wire, uint64_t frame_end);
 /* Closes those that nobody took. */
 void wire_drop_fds(struct wire *wire, uint64_t frame_end);
+
+/* Between these two the wire does not go, though it be closed. */
+static inline void wire_enter(struct wire *wire)
+{
+	wire->entered++;
+}
+void wire_leave(struct wire *wire);
 
 #endif

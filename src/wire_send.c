@@ -72,6 +72,8 @@ static struct chunk *chunk_append(struct wire *wire, size_t need)
 
 static int send_check(struct wire *wire, size_t total, size_t fds_count)
 {
+	if (total == 0 || fds_count > ENGINE_FDS_MAX)
+		return -EINVAL;
 	if (wire->shutdown_asked)
 		return -EPIPE;
 	if (fds_count && !wire->is_unix)
@@ -95,8 +97,8 @@ int wire_send(
 	for (size_t i = 0; i < parts_count; i++)
 		total += parts[i].size;
 	result = send_check(wire, total, fds_count);
-	if (result < 0 || total == 0)
-		return result < 0 ? result : -EINVAL;
+	if (result < 0)
+		return result;
 	if (!chunk || fds_count || chunk->fds_count || chunk->room - chunk->filled < total)
 		chunk = chunk_append(wire, total);
 	if (!chunk)
@@ -175,7 +177,7 @@ void wire_send_start(struct task *task)
 {
 	struct wire *wire = container_of(task, struct wire, send_task);
 
-	wire->entered++;
+	wire_enter(wire);
 	send_start(wire);
 	wire_leave(wire);
 }
@@ -209,7 +211,7 @@ static void wire_sent(void *owner, const struct completion *completion)
 	struct wire *wire = owner;
 	hawser_loop *loop = wire->loop;
 
-	wire->entered++;
+	wire_enter(wire);
 	wire->in_flight--;
 	wire->sending = false;
 	wire->send_id = 0;

@@ -10,8 +10,6 @@
 void wire_send_start(struct task *task);
 void wire_chunks_drop(struct wire *wire);
 
-/* Ends what `entered++` began: a closed wire with nothing in flight goes. */
-void wire_leave(struct wire *wire);
 /* Tells the owner of the end, once. */
 void wire_end(struct wire *wire, int code, enum hawser_stage stage);
 

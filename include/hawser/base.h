@@ -33,8 +33,8 @@ typedef struct hawser_binding hawser_binding;
 typedef struct hawser_call hawser_call;
 typedef struct hawser_timer hawser_timer;
 
-/* In an option that counts milliseconds: the default of the target's kind, and "no limit". 0 is -EINVAL
- * wherever it would mean "at once": a deadline that has passed before it began is a mistake. */
+/* In an option that is a number: the default (often that of the target's kind), and "no limit". 0 is -EINVAL
+ * wherever it would mean "at once" or "nothing": a deadline that has passed before it began is a mistake. */
 #define HAWSER_AUTO (UINT32_MAX - 1)
 #define HAWSER_NONE UINT32_MAX
 
@@ -81,10 +81,12 @@ enum hawser_fate {
 	HAWSER_FATE_ANSWERED,       /* the host itself answered: with a failure */
 	HAWSER_FATE_NEVER_SENT,     /* no byte was given to the kernel: safe to repeat */
 	HAWSER_FATE_SENT,           /* a part was given to the kernel: the host cannot have the whole of it */
-	HAWSER_FATE_MAYBE_EXECUTED, /* all of it was given to the kernel and no answer came */
+	HAWSER_FATE_MAYBE_EXECUTED, /* all of it was given to the kernel, or (cancelled or overdue on a
+				     * connection that lives on) still will be, and no answer came */
 };
 
-/* An error as callbacks receive it. Pointers live until the callback returns. */
+/* An error as callbacks receive it. Pointers live until the callback returns. What the owner ended himself
+ * (released, cancelled, closed, drained, freed) is -ECANCELED with stage none, or call for a call. */
 struct hawser_error {
 	int code; /* negative errno */
 	enum hawser_stage stage;
@@ -92,7 +94,7 @@ struct hawser_error {
 	enum hawser_fate fate;
 	uint32_t round;         /* rounds begun by the client so far */
 	uint32_t attempt;       /* attempts begun by the client so far */
-	uint64_t elapsed_ns;    /* since the attempt, setup, binding or call began */
+	uint64_t elapsed_ns;    /* since the round, setup, binding or call began */
 	uint64_t next_retry_ns; /* until the next round begins; 0 when none is planned */
 	const char *address;    /* the address of the attempt, "" when there was none */
 	const char *text;       /* one sentence: what happened, or the host's own words */
@@ -110,7 +112,8 @@ HAWSER_PUBLIC const char *hawser_version(void);
 
 /* Memory comes from these two when a loop is given them. allocate may answer NULL: the call that asked then
  * fails with -ENOMEM and has changed nothing. release gets the size that was asked for. Both are called in
- * the loop's thread, and allocate in hawser_loop_post's. */
+ * the loop's thread, and in that of hawser_loop_post. Not from here: the ring and its receive buffers, which
+ * are mapped, and what the threads that look names up need while they do (malloc). */
 struct hawser_allocator {
 	void *(*allocate)(size_t size, void *user);
 	void (*release)(void *pointer, size_t size, void *user);

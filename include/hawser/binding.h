@@ -56,15 +56,16 @@ HAWSER_PUBLIC void hawser_bind_options_init(struct hawser_bind_options *options)
  * ret_binding may be NULL: the binding then lives until its end and frees itself.
  * A second binding of a service that the client has bound or asked for ends with REFUSED (-EEXIST); the very
  * same one again (same callback and user) is -EALREADY at once.
- * -EINVAL: an empty or too long name, no callback; -ENOBUFS: requests_max; -EOPNOTSUPP: protocol "none";
- * -ENOMEM; -ESTALE: the client is closing, draining or closed; -ECHILD. */
+ * -EINVAL: an empty or too long name, no callback, a deadline of 0; -ENOBUFS: requests_max (on_writable will
+ * tell); -EOPNOTSUPP: protocol "none"; -E2BIG; -ENOMEM; -ESTALE: the client is closing, draining or closed;
+ * -ECHILD. */
 HAWSER_PUBLIC int hawser_bind(hawser_client *client, const char *service, hawser_on_binding callback,
     void *user, hawser_binding **ret_binding);
 HAWSER_PUBLIC int hawser_bind_with(hawser_client *client, const struct hawser_bind_options *options,
     hawser_on_binding callback, void *user, hawser_binding **ret_binding);
 
 /* Gives the service up: RELEASED (-ECANCELED) is told from the loop, its calls are cancelled first.
- * -ESTALE: it has ended or is ending already. */
+ * -ESTALE: it has ended or is ending already; -ECHILD. */
 HAWSER_PUBLIC int hawser_binding_release(hawser_binding *binding);
 
 /* Releases without telling its owner and frees the handle; its calls are told -ECANCELED. NULL is allowed. */
@@ -72,7 +73,7 @@ HAWSER_PUBLIC void hawser_binding_free(hawser_binding *binding);
 
 HAWSER_PUBLIC enum hawser_binding_state hawser_binding_state(const hawser_binding *binding);
 HAWSER_PUBLIC const char *hawser_binding_service(const hawser_binding *binding);
-/* NULL after the client was freed. */
+/* NULL after the end of the binding was told, and once the client was freed. */
 HAWSER_PUBLIC hawser_client *hawser_binding_client(const hawser_binding *binding);
 
 /* An answer. error NULL: reply is the answer's payload, and with more true another answer will follow. error
@@ -98,7 +99,9 @@ HAWSER_PUBLIC void hawser_invoke_options_init(struct hawser_invoke_options *opti
  * may have become of it. A method the host does not list: -ENOSYS in the callback, nothing is sent. callback
  * NULL: no reply is asked for (such a call is dropped silently with its connection); ret_call may be NULL:
  * the call then frees itself after its last answer. -EINVAL: an empty method, a deadline of 0; -EMSGSIZE:
- * larger than a frame of 131072 bytes can carry; -ENOBUFS: requests_max or unsent_bytes_max; -ENOTCONN:
+ * larger than a frame of 131072 bytes can carry (of a call that waits for its binding: larger than a frame;
+ * what its header makes too large is told in the callback) or than unsent_bytes_max; -ENOBUFS: requests_max,
+ * or unsent_bytes_max of the connection or of what waits (on_writable will tell); -ENOTCONN:
  * fail_fast and not bound; -EOPNOTSUPP: a protocol without calls, or fds on a target that is not unix;
  * -ENOMEM; -ESTALE; -ECHILD. */
 HAWSER_PUBLIC int hawser_invoke(hawser_binding *binding, const char *method, const void *arguments,
@@ -106,13 +109,15 @@ HAWSER_PUBLIC int hawser_invoke(hawser_binding *binding, const char *method, con
 HAWSER_PUBLIC int hawser_invoke_with(hawser_binding *binding, const struct hawser_invoke_options *options,
     hawser_on_reply callback, void *user, hawser_call **ret_call);
 
-/* Ends the call with -ECANCELED, told from the loop; a later answer of the host is ignored. -ESTALE. */
+/* Ends the call with -ECANCELED, told from the loop; a later answer of the host is ignored. -ESTALE: it has
+ * ended already; -ECHILD. */
 HAWSER_PUBLIC int hawser_call_cancel(hawser_call *call);
 
 /* Cancels without telling, and frees the handle. NULL is allowed. */
 HAWSER_PUBLIC void hawser_call_free(hawser_call *call);
 
-/* In on_reply: takes the next descriptor of this answer (CLOEXEC; the caller's now), or -ENOENT. */
+/* In on_reply: takes the next descriptor of this answer (CLOEXEC; the caller's now). -ENOENT: none is left,
+ * or not in on_reply; -ECHILD. */
 HAWSER_PUBLIC int hawser_call_take_fd(hawser_call *call);
 
 #ifdef __cplusplus

@@ -49,7 +49,8 @@ typedef void (*hawser_on_change)(hawser_client *client, const struct hawser_chan
 
 /* Protocol "raw": bytes as they came (data->size 0: the host has half-closed, with half_close set). */
 typedef void (*hawser_on_data)(hawser_client *client, const struct hawser_bytes *data, void *user);
-/* The queue has room again after -ENOBUFS: it has drained to half its limit. */
+/* There is room again after -ENOBUFS: what was at its limit (unsent bytes, waiting bytes, requests) has gone
+ * down to half of it. */
 typedef void (*hawser_on_writable)(hawser_client *client, void *user);
 /* Protocol "none": a connected, verified, unread, nonblocking socket. It is the callback's now. */
 typedef void (*hawser_on_handover)(hawser_client *client, int fd, void *user);
@@ -87,10 +88,12 @@ struct hawser_client_options {
 	hawser_on_change on_change;
 	hawser_on_data on_data;
 	hawser_on_writable on_writable;
-	hawser_on_handover on_handover;
-	bool start_later; /* stay idle until hawser_client_connect */
+	hawser_on_handover on_handover; /* needed with protocol "none" */
+	bool start_later;               /* stay idle until hawser_client_connect */
 	bool fail_fast; /* what waits for a connection fails with the round instead of waiting for the next */
-	bool half_close; /* raw: the host's end of sending does not end the connection */
+	/* raw (else -EINVAL): the host's end of sending does not end the connection. It is lost when our half
+	 * is closed, too, or when the host is gone altogether, as far as the kernel is told. */
+	bool half_close;
 
 	enum hawser_backoff_preset backoff;
 	enum hawser_jitter backoff_jitter;
@@ -110,11 +113,12 @@ struct hawser_client_options {
 	uint32_t call_deadline_ms;    /* default of the calls: HAWSER_NONE */
 	uint32_t drain_deadline_ms;   /* default 5 s */
 
-	uint32_t requests_max;     /* bindings and calls not yet answered; default 1024 */
-	uint32_t unsent_bytes_max; /* default 8 MiB */
+	uint32_t requests_max;     /* bindings and calls that have not ended, together; default 1024 */
+	uint32_t unsent_bytes_max; /* on the connection, and again of calls that wait; default 8 MiB */
 	uint32_t attempts_kept;    /* attempts that status remembers; default 4, at most 64 */
 
-	/* Socket options; none is set unless asked, but for TCP_NODELAY. */
+	/* Socket options; none is set unless asked, but for TCP_NODELAY. 0 and more than INT_MAX are
+	 * -EINVAL; what the kernel refuses at a connect fails the attempt, stage socket. */
 	bool tcp_delay;                /* leave Nagle's algorithm on */
 	uint32_t tcp_user_timeout_ms;  /* HAWSER_AUTO: the kernel's */
 	uint32_t keepalive_idle_s;     /* HAWSER_AUTO: no keepalive; else SO_KEEPALIVE, TCP_KEEPIDLE */
@@ -128,7 +132,8 @@ struct hawser_client_options {
 	const char *bind_device;   /* SO_BINDTODEVICE; NULL: none */
 
 	/* The user that must own a unix host's socket (SO_PEERCRED); any other is refused with -EPERM, cause
-	 * identity, before a byte is sent. HAWSER_AUTO: anybody. */
+	 * identity, before a byte is sent. HAWSER_AUTO: anybody. -EINVAL with any other target: no other
+	 * socket says who is there. */
 	uint32_t peer_uid;
 };
 
@@ -148,9 +153,11 @@ HAWSER_PUBLIC void hawser_client_options_init(struct hawser_client_options *opti
 
 /* Makes a client and begins to connect (unless start_later); the first thing it has to tell comes from a
  * later turn of the loop, an immediate failure too. Strings are copied.
- * -EINVAL: a target or an option that cannot be meant (hawser_target_explain says which part is wrong);
- * -EPROTONOSUPPORT: no such protocol; -E2BIG: options from a newer header; -ENOTSOCK, -ENOTCONN, -EBADF: fd:N
- * is no connected stream socket; -ENOMEM; -ESTALE: the loop is being freed; -ECHILD. */
+ * -EINVAL: a target (hawser_target_explain says which part is wrong) or an option that cannot be meant, a
+ * target or name of more than 511 bytes, an options size that was never one; -EPROTONOSUPPORT: no such
+ * protocol; -E2BIG: options from a newer header; -EBADF, -ENOTSOCK, -EPROTOTYPE, -ENOTCONN: fd:N is no
+ * descriptor, no socket, no stream, not connected (it stays the caller's after any failure); -ENOMEM;
+ * -ESTALE: the loop is being freed; -ECHILD. */
 HAWSER_PUBLIC int hawser_client_new(
     hawser_loop *loop, const struct hawser_client_options *options, hawser_client **ret_client);
 
@@ -159,18 +166,21 @@ HAWSER_PUBLIC int hawser_client_new(
 HAWSER_PUBLIC int hawser_target_explain(const char *target, char *text, size_t size);
 
 /* Connects an idle client; on any other starts over at once: the round or the connection there is is given up
- * (error -ECANCELED, cause cancelled) and a new round begins without backoff. -ESTALE: closed. */
+ * (error -ECANCELED, cause cancelled) and a new round begins without backoff. -EOPNOTSUPP: fd:N, which there
+ * is but once; -ESTALE: draining, closing or closed; -ECHILD. */
 HAWSER_PUBLIC int hawser_client_connect(hawser_client *client);
 
-/* Any thread, while the handle is not freed. Ends the backoff that is going on, if one is. */
+/* Any thread, while the handle is not freed. Ends the backoff that is going on, if one is. -ESTALE: the loop
+ * is gone; -ECHILD. */
 HAWSER_PUBLIC int hawser_client_retry_now(hawser_client *client);
 
 /* Takes nothing new, waits for the answers of what was asked (at most drain_deadline_ms), then closes. When
- * not ready it closes at once. -ESTALE: closed or closing already. */
+ * not ready it closes at once. A connection that is lost meanwhile fails what is not answered, as any loss
+ * does. -ESTALE: draining, closing or closed already; -ECHILD. */
 HAWSER_PUBLIC int hawser_client_drain(hawser_client *client);
 
 /* Closes: every binding and call gets its terminal answer, the client is told HAWSER_CLOSED last. The handle
- * stays, its last state and error stay readable. -ESTALE: closed or closing already. */
+ * stays, its last state and error stay readable. -ESTALE: closed or closing already; -ECHILD. */
 HAWSER_PUBLIC int hawser_client_close(hawser_client *client);
 
 /* Closes without a word to the client's own callbacks and frees the handle. Bindings and calls whose handles
@@ -181,8 +191,8 @@ HAWSER_PUBLIC enum hawser_state hawser_client_state(const hawser_client *client)
 HAWSER_PUBLIC void *hawser_client_user(const hawser_client *client);
 HAWSER_PUBLIC hawser_loop *hawser_client_loop(const hawser_client *client);
 
-/* Credentials of a unix host, as they were when it was connected to. -ENOTCONN: never connected;
- * -EOPNOTSUPP: not a unix target. */
+/* Credentials of a unix host, as they were when it was connected to. -EOPNOTSUPP: not a unix socket (tcp,
+ * or an fd:N of another family); -ENOTCONN: never connected; -EINVAL: no ret_peer; -ECHILD. */
 struct hawser_peer {
 	pid_t pid;
 	uid_t uid;
@@ -214,7 +224,9 @@ HAWSER_PUBLIC void hawser_setup_options_init(struct hawser_setup_options *option
 typedef void (*hawser_on_setup)(hawser_client *client, const struct hawser_error *error, void *user);
 
 /* -EALREADY: a setup is there already; -EINVAL: "perfetto" without service and method, or "none";
- * -EMSGSIZE; -ENOMEM; -ESTALE: closed. callback may be NULL. */
+ * -EMSGSIZE: larger than a setup or than unsent_bytes_max; -ENOBUFS: on a ready connection, whose queue is
+ * full: on_writable will tell; -EPIPE: after hawser_shutdown_send; -ENOMEM; -ESTALE: draining, closing or
+ * closed; -ECHILD. After a failure nothing is kept. callback may be NULL. */
 HAWSER_PUBLIC int hawser_client_setup(
     hawser_client *client, const struct hawser_setup_options *options, hawser_on_setup callback, void *user);
 
@@ -225,25 +237,25 @@ HAWSER_PUBLIC int hawser_client_setup(
  * position just behind these bytes in the connection's outgoing stream; compare it with hawser_client_sent
  * when the client is told of the loss. -ENOTCONN: not ready; -ENOBUFS: unsent_bytes_max (on_writable will
  * tell); -EMSGSIZE: larger than unsent_bytes_max; -EOPNOTSUPP: another protocol, or fds on a target that is
- * not unix; -EPIPE: after hawser_shutdown_send; -EINVAL; -ENOMEM; -ESTALE. */
+ * not unix; -EPIPE: after hawser_shutdown_send; -EINVAL: no bytes; -ENOMEM; -ESTALE; -ECHILD. */
 HAWSER_PUBLIC int hawser_send(hawser_client *client, const void *data, size_t size, const int *fds,
     size_t fds_count, uint64_t *ret_position);
 
 /* How much of the outgoing stream of the connection there is, or of the last one there was, the kernel has
- * taken (completely) and may have taken (began). */
+ * taken (completely) and may have taken (began). -EINVAL: an output is missing; -ECHILD. */
 HAWSER_PUBLIC int hawser_client_sent(
     const hawser_client *client, uint64_t *ret_completely, uint64_t *ret_possibly);
 
-/* No on_data until resume; at most what is received already (the loop's receive buffers) is kept.
- * -ENOTCONN, -EOPNOTSUPP, -ESTALE. */
+/* No on_data until resume, and no word of the host's end either: nothing is received while paused, and what
+ * one receive had brought is kept. -ENOTCONN, -EOPNOTSUPP, -ESTALE, -ECHILD. */
 HAWSER_PUBLIC int hawser_pause(hawser_client *client);
 HAWSER_PUBLIC int hawser_resume(hawser_client *client);
 
-/* Sends what is queued, then ends the sending half. -ENOTCONN, -EOPNOTSUPP, -ESTALE. */
+/* Sends what is queued, then ends the sending half. -ENOTCONN, -EOPNOTSUPP, -ESTALE, -ECHILD. */
 HAWSER_PUBLIC int hawser_shutdown_send(hawser_client *client);
 
-/* In on_data: takes the next descriptor that came with these bytes (CLOEXEC; the caller's now), or -ENOENT.
- * What nobody takes is closed when the callback returns. */
+/* In on_data: takes the next descriptor that came with these bytes (CLOEXEC; the caller's now). What nobody
+ * takes is closed when the callback returns. -ENOENT: none is left; -ECHILD. */
 HAWSER_PUBLIC int hawser_client_take_fd(hawser_client *client);
 
 #ifdef __cplusplus

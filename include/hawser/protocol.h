@@ -82,8 +82,9 @@ struct hawser_protocol {
 };
 
 /* Queues one frame, whole or not at all; the bytes are copied. fds travel with its first byte in a sendmsg of
- * their own and become hawser's on success. -EMSGSIZE: larger than frame_max; -ENOBUFS: unsent_bytes_max;
- * -EOPNOTSUPP: fds on a target that is not unix; -ENOMEM; -ENOTCONN: the connection is going. */
+ * their own and become hawser's on success. -EINVAL: no bytes, or more than 16 fds; -EMSGSIZE: larger than
+ * frame_max or unsent_bytes_max; -ENOBUFS: the queue has no room; -EPIPE: our half is closed; -EOPNOTSUPP:
+ * fds on a target that is not unix; -ENOMEM; -ENOTCONN: the connection is going. */
 HAWSER_PUBLIC int hawser_connection_send(hawser_connection *connection, const struct hawser_bytes *parts,
     size_t parts_count, const int *fds, size_t fds_count);
 
@@ -93,12 +94,13 @@ HAWSER_PUBLIC void hawser_connection_prepared(hawser_connection *connection);
 /* The next request id of this connection: 1, 2, ... For requests of the protocol's own (setup). */
 HAWSER_PUBLIC uint64_t hawser_connection_next_id(hawser_connection *connection);
 
-/* Answers, at most one for an id in one frame. bound: service is the protocol's own pointer for this binding
- * (its table of methods), freed by unbind; when the id is not awaited any more unbind is called at once.
- * replied: the bytes are not copied and are shown to the user after receive has returned, so they lie in the
- * frame or in the connection's state; descriptors of this frame go to the call. failed: the host refused the
- * binding, or the call failed; text (may be NULL) is the host's own sentence and is copied. request_kind
- * tells what is awaited under an id. */
+/* Answers, at most one for an id in one frame, from open, setup and receive; from within bind and invoke they
+ * are ignored and logged, because the request is only being made. bound: service is the protocol's own
+ * pointer for this binding (its table of methods), freed by unbind; when the id is not awaited any more
+ * unbind is called at once. replied: the bytes are not copied and are shown to the user after receive has
+ * returned, so they lie in the frame or in the connection's state; descriptors of this frame go to the call.
+ * failed: the host refused the binding, or the call failed; text (may be NULL) is the host's own sentence and
+ * is copied. request_kind tells what is awaited under an id. */
 enum hawser_request_kind { HAWSER_REQUEST_NONE, HAWSER_REQUEST_BIND, HAWSER_REQUEST_CALL };
 HAWSER_PUBLIC enum hawser_request_kind hawser_connection_request_kind(
     const hawser_connection *connection, uint64_t id);

@@ -94,6 +94,7 @@ struct engine_operations {
 	    const int *fds, unsigned fds_count, struct handler handler, uint64_t *ret_id);
 	int (*receive)(struct engine *engine, int fd, bool with_fds, struct handler handler,
 	    uint64_t *ret_id); /* multishot */
+	/* POLLERR and POLLHUP are always wanted; events 0: nothing else is, POLLRDHUP neither. */
 	int (*poll)(struct engine *engine, int fd, short events, struct handler handler, uint64_t *ret_id);
 	/* Names that are created in or moved to a directory; multishot. */
 	int (*watch)(struct engine *engine, const char *directory, struct handler handler, uint64_t *ret_id);

@@ -95,6 +95,7 @@ struct uring_receive_fds {
 struct uring_poll {
 	struct uring_operation operation;
 	short events;
+	int found; /* by a multishot one, which is being cancelled for it */
 };
 
 struct uring;
@@ -219,6 +220,8 @@ void uring_receive_completed(
 int uring_poll(struct engine *engine, int fd, short events, struct handler handler, uint64_t *ret_id);
 bool uring_poll_prepare(struct uring *uring, struct uring_operation *operation);
 /* Of send and poll: the CQE's result is the completion's. */
+void uring_poll_completed(
+    struct uring *uring, struct uring_operation *operation, const struct io_uring_cqe *cqe);
 void uring_plain_completed(
     struct uring *uring, struct uring_operation *operation, const struct io_uring_cqe *cqe);
 

@@ -19,6 +19,7 @@
  */
 #include "engine/uring.h"
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -200,8 +201,32 @@ bool uring_poll_prepare(struct uring *uring, struct uring_operation *operation)
 	if (!uring_reserve(uring, 1))
 		return false;
 	sqe = uring_sqe(uring, operation->id);
-	io_uring_prep_poll_add(sqe, operation->fd, (unsigned short)poll->events);
+	/* The kernel adds POLLRDHUP to every mask, so that a socket whose host has half-closed would end a
+	 * poll for nothing else at once: a multishot one goes on after it. */
+	if (poll->events)
+		io_uring_prep_poll_add(sqe, operation->fd, (unsigned short)poll->events);
+	else
+		io_uring_prep_poll_multishot(sqe, operation->fd, 0);
 	return true;
+}
+
+void uring_poll_completed(
+    struct uring *uring, struct uring_operation *operation, const struct io_uring_cqe *cqe)
+{
+	struct uring_poll *poll = container_of(operation, struct uring_poll, operation);
+	struct completion completion = {.result = poll->found ? poll->found : cqe->res};
+	bool more = (cqe->flags & IORING_CQE_F_MORE) != 0;
+	bool found = cqe->res < 0 || poll->events || (cqe->res & (POLLERR | POLLHUP | POLLNVAL));
+
+	if (!more && !found) {
+		list_remove(&operation->link);
+		uring_start(uring, operation);
+	} else if (!more) {
+		uring_finish(uring, operation, &completion);
+	} else if (found) {
+		poll->found = cqe->res;
+		uring_cancel(&uring->engine, operation->id);
+	}
 }
 
 void uring_plain_completed(

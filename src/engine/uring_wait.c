@@ -97,6 +97,8 @@ static void dispatch(struct uring *uring, const struct io_uring_cqe *cqe)
 		uring_connect_completed(uring, operation, cqe);
 	} else if (kind == URING_RECEIVE || kind == URING_RECEIVE_FDS) {
 		uring_receive_completed(uring, operation, cqe);
+	} else if (kind == URING_POLL) {
+		uring_poll_completed(uring, operation, cqe);
 	} else {
 		uring_plain_completed(uring, operation, cqe);
 	}

@@ -398,24 +398,3 @@ CLIENT_TEST(bindings, a_one_shot_deadline_counts_from_the_bind)
 	bed_wait(bed, "Echo failed bind ETIMEDOUT deadline");
 	cr_assert_eq(hawser_client_state(client), HAWSER_WAITING, "its client goes on");
 }
-
-CLIENT_TEST(bindings, limits_are_told_at_once_and_lose_nothing)
-{
-	HAWSER_OPTIONS(hawser_client_options, options, .requests_max = 2);
-	hawser_client *client = bed_client(bed, &options);
-	hawser_binding *third = NULL;
-	char name[300];
-
-	bed_bind(bed, client, "Echo");
-	bed_bind(bed, client, "Counter");
-	cr_assert_eq(bed_call(bed, hawser_bind(client, "Files", bed_on_binding, bed, &third)), -ENOBUFS);
-	memset(name, 'x', sizeof(name) - 1);
-	name[sizeof(name) - 1] = '\0';
-	cr_assert_eq(bed_call(bed, hawser_bind(client, name, bed_on_binding, bed, &third)), -EINVAL);
-	cr_assert_eq(bed_call(bed, hawser_bind(client, "", bed_on_binding, bed, &third)), -EINVAL);
-	cr_assert_eq(bed_call(bed, hawser_bind(client, "Files", NULL, bed, &third)), -EINVAL);
-	cr_assert_null(third);
-	bed_host(bed, NULL);
-	bed_wait(bed, "Echo bound");
-	bed_wait(bed, "Counter bound");
-}

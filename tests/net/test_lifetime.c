@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define AT_ONCE .backoff_base_ms = 1, .backoff_cap_ms = 2
@@ -327,33 +326,6 @@ CLIENT_TEST(lifetime, drain_has_a_deadline)
 	cr_assert_eq(bed_call(bed, hawser_client_drain(client)), 0);
 	bed_wait(bed, "call none ECANCELED cancelled, maybe executed");
 	bed_wait(bed, "client closed");
-}
-
-CLIENT_TEST(lifetime, in_a_forked_child_everything_is_echild)
-{
-	hawser_client *client = bed_client(bed, NULL);
-	hawser_binding *binding = bed_bind(bed, client, "Echo");
-	hawser_client *other = NULL;
-	HAWSER_OPTIONS(hawser_client_options, options, .target = bed->target);
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		bool right =
-		    hawser_client_new(bed->loop, &options, &other) == -ECHILD &&
-		    hawser_bind(client, "X", bed_on_binding, bed, NULL) == -ECHILD &&
-		    hawser_invoke(binding, "X", NULL, 0, NULL, NULL, NULL) == -ECHILD &&
-		    hawser_client_connect(client) == -ECHILD && hawser_client_retry_now(client) == -ECHILD &&
-		    hawser_loop_run_once(bed->loop, 0) == -ECHILD && hawser_loop_stop(bed->loop) == -ECHILD &&
-		    hawser_loop_fd(bed->loop) == -ECHILD && hawser_loop_dispatch(bed->loop) == -ECHILD;
-
-		hawser_client_free(client);
-		_exit(right ? 0 : 1);
-	}
-	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_assert_eq(status, 0);
-	bed_host(bed, NULL);
-	bed_wait(bed, "Echo bound");
 }
 
 CLIENT_TEST(lifetime, peer_uid_is_read_and_required)

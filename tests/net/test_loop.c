@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loop: posts, timers, foreign loops, names. Behaviours D3 to D8, D10, D11, D19.
+ * The loop: its options, turns, errors, names. Behaviours D10, D11, D19.
  */
 #include "../support/bed.h"
 #include "../support/script.h"
@@ -10,191 +10,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <liburing.h>
 #include <netdb.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define AT_ONCE .backoff_base_ms = 1, .backoff_cap_ms = 2
-
-struct posted {
-	struct bed *bed;
-	int number;
-	int again;
-};
-
-static void post_told(void *user)
-{
-	struct posted *posted = user;
-
-	bed_note(posted->bed, "post %d", posted->number);
-	if (posted->again-- > 0)
-		cr_assert_eq(hawser_loop_post(posted->bed->loop, post_told, posted), 0);
-}
-
-CLIENT_TEST(loop, d3_posts_run_in_order_in_the_next_turn)
-{
-	struct posted posts[3] = {{bed, 1, 0}, {bed, 2, 0}, {bed, 3, 0}};
-
-	cr_assert_eq(hawser_loop_post(bed->loop, NULL, NULL), -EINVAL);
-	for (int i = 0; i < 3; i++)
-		cr_assert_eq(hawser_loop_post(bed->loop, post_told, &posts[i]), 0);
-	cr_assert_eq(bed->length, 0);
-	cr_assert_eq(hawser_loop_run_once(bed->loop, 0), 0);
-	cr_assert_str_eq(bed->log, "post 1\npost 2\npost 3\n");
-}
-
-CLIENT_TEST(loop, d4_what_a_post_posts_runs_in_the_next_turn)
-{
-	struct posted first = {bed, 1, 2};
-	struct posted second = {bed, 2, 0};
-
-	cr_assert_eq(hawser_loop_post(bed->loop, post_told, &first), 0);
-	cr_assert_eq(hawser_loop_post(bed->loop, post_told, &second), 0);
-	cr_assert_eq(hawser_loop_run_once(bed->loop, 0), 0);
-	cr_assert_str_eq(bed->log, "post 1\npost 2\n");
-	cr_assert_eq(hawser_loop_run_once(bed->loop, 0), 0);
-	cr_assert_eq(hawser_loop_run_once(bed->loop, 0), 0);
-	cr_assert_str_eq(bed->log, "post 1\npost 2\npost 1\npost 1\n");
-}
-
-CLIENT_TEST(loop, posts_have_a_limit_and_are_run_when_the_loop_is_freed)
-{
-	struct posted post = {bed, 1, 0};
-	int accepted = 0;
-
-	while (hawser_loop_post(bed->loop, post_told, &post) == 0)
-		accepted++;
-	cr_assert_eq(accepted, 65536);
-	cr_assert_eq(hawser_loop_post(bed->loop, post_told, &post), -ENOBUFS);
-	bed->loop_gone = true;
-	hawser_loop_free(bed->loop);
-	cr_assert_eq(bed_count(bed, "post 1"), 65536);
-}
-
-static void *post_from_a_thread(void *user)
-{
-	struct posted *posted = user;
-
-	for (int i = 0; i < 1000; i++)
-		while (hawser_loop_post(posted->bed->loop, post_told, posted) == -ENOBUFS)
-			usleep(100);
-	return NULL;
-}
-
-static void *wake_after_a_while(void *user)
-{
-	usleep(20000);
-	hawser_loop_wake(user);
-	return NULL;
-}
-
-static void *stop_after_a_while(void *user)
-{
-	usleep(20000);
-	hawser_loop_stop(user);
-	return NULL;
-}
-
-CLIENT_TEST(loop, d3_posts_wake_and_stop_come_from_any_thread)
-{
-	struct posted posts[2] = {{bed, 1, 0}, {bed, 2, 0}};
-	pthread_t threads[3];
-
-	bed->uncounted = true;
-	for (int i = 0; i < 2; i++)
-		pthread_create(&threads[i], NULL, post_from_a_thread, &posts[i]);
-	while (bed_count(bed, "post") < 2000)
-		cr_assert_eq(hawser_loop_run_once(bed->loop, 5000), 0);
-	for (int i = 0; i < 2; i++)
-		pthread_join(threads[i], NULL);
-	cr_assert_eq(bed_count(bed, "post 1"), 1000);
-	pthread_create(&threads[0], NULL, wake_after_a_while, bed->loop);
-	cr_assert_eq(hawser_loop_run_once(bed->loop, HAWSER_NONE), 0, "a wake ends an endless wait");
-	pthread_join(threads[0], NULL);
-	bed_client(bed, NULL);
-	pthread_create(&threads[0], NULL, stop_after_a_while, bed->loop);
-	cr_assert_eq(hawser_loop_run(bed->loop), 0);
-	pthread_join(threads[0], NULL);
-}
-
-struct ticker {
-	struct bed *bed;
-	hawser_timer *timer;
-	uint64_t at_ns[8];
-	int ticks;
-	int busy_ms;
-	int end; /* free itself at this tick */
-};
-
-static void tick(hawser_timer *timer, void *user)
-{
-	struct ticker *ticker = user;
-
-	cr_assert_eq(timer, ticker->timer);
-	ticker->at_ns[ticker->ticks++] = hawser_loop_now_ns(ticker->bed->loop);
-	usleep((unsigned)ticker->busy_ms * 1000);
-	if (ticker->ticks == ticker->end) {
-		hawser_timer_free(timer);
-		ticker->timer = NULL;
-	}
-}
-
-CLIENT_TEST(loop, d5_a_periodic_timer_does_not_catch_up)
-{
-	struct ticker ticker = {.bed = bed, .busy_ms = 40, .end = 4};
-
-	cr_assert_eq(hawser_timer_new(bed->loop, 10000000, 10000000, tick, &ticker, &ticker.timer), 0);
-	cr_assert_eq(hawser_loop_run(bed->loop), 0, "returns when the last timer is gone");
-	cr_assert_eq(ticker.ticks, 4);
-	for (int i = 1; i < 4; i++)
-		cr_assert_geq(ticker.at_ns[i] - ticker.at_ns[i - 1], 40000000ULL, "no burst of missed ticks");
-}
-
-CLIENT_TEST(loop, d8_a_timer_frees_itself_in_its_callback)
-{
-	struct ticker ticker = {.bed = bed, .end = 1};
-
-	cr_assert_eq(hawser_timer_new(bed->loop, 0, 1000000, tick, &ticker, &ticker.timer), 0);
-	bed_run_ms(bed, 20);
-	cr_assert_eq(ticker.ticks, 1);
-	cr_assert_null(ticker.timer);
-}
-
-static void note_timer(hawser_timer *timer, void *user)
-{
-	struct posted *posted = user;
-
-	(void)timer;
-	bed_note(posted->bed, "timer %d", posted->number);
-}
-
-CLIENT_TEST(loop, d6_d7_equal_deadlines_fire_in_order_and_a_cancelled_one_never)
-{
-	struct posted order[8];
-	hawser_timer *timers[8];
-
-	for (int i = 0; i < 8; i++) {
-		order[i] = (struct posted){bed, i, 0};
-		cr_assert_eq(hawser_timer_new(bed->loop, 0, 0, note_timer, &order[i], &timers[i]), 0);
-	}
-	hawser_timer_free(timers[3]);
-	for (int i = 0; i < 5; i++)
-		bed_settle(bed);
-	cr_assert_str_eq(bed->log, "timer 0\ntimer 1\ntimer 2\ntimer 4\ntimer 5\ntimer 6\ntimer 7\n");
-	cr_assert_eq(hawser_timer_restart(timers[0], 0, 0), 0);
-	bed_wait(bed, "timer 7\ntimer 0\n");
-	for (int i = 0; i < 8; i++)
-		if (i != 3)
-			hawser_timer_free(timers[i]);
-	cr_assert_eq(hawser_timer_new(bed->loop, 0, 0, NULL, NULL, timers), -EINVAL);
-}
 
 CLIENT_TEST(loop, d10_the_tick_of_a_quiet_connection_begins_when_it_is_ready)
 {
@@ -303,96 +128,6 @@ CLIENT_TEST(loop, a_lookup_that_hangs_has_a_deadline_and_does_not_hold_the_loop)
 	usleep(900000); /* the worker ends by itself, so that the bed finds nothing left over */
 }
 
-/* Foreign loops: the library's descriptor inside somebody else's loop. */
-static bool wait_by_poll(struct bed *bed, int fd, int ms)
-{
-	struct pollfd ready = {.fd = fd, .events = POLLIN};
-
-	(void)bed;
-	return poll(&ready, 1, ms) == 1;
-}
-
-static bool wait_by_epoll(struct bed *bed, int fd, int ms)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-	int outer = epoll_create1(EPOLL_CLOEXEC);
-	int ready;
-
-	(void)bed;
-	cr_assert_eq(epoll_ctl(outer, EPOLL_CTL_ADD, fd, &event), 0);
-	ready = epoll_wait(outer, &event, 1, ms);
-	close(outer);
-	return ready == 1;
-}
-
-static bool wait_by_uring(struct bed *bed, int fd, int ms)
-{
-	struct __kernel_timespec timeout = {.tv_nsec = ms * 1000000LL};
-	struct io_uring *ring = bed->user;
-	struct io_uring_cqe *done;
-
-	io_uring_prep_poll_add(io_uring_get_sqe(ring), fd, POLLIN);
-	io_uring_submit(ring);
-	if (io_uring_wait_cqe_timeout(ring, &done, &timeout) < 0)
-		return false;
-	io_uring_cqe_seen(ring, done);
-	return true;
-}
-
-static void foreign(struct bed *bed, bool (*wait)(struct bed *bed, int fd, int ms))
-{
-	HAWSER_OPTIONS(hawser_client_options, options, AT_ONCE);
-	struct posted post = {bed, 1, 0};
-	int fd = hawser_loop_fd(bed->loop);
-	hawser_binding *echo;
-	hawser_binding *counter;
-
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(hawser_loop_fd(bed->loop), fd);
-	echo = bed_bind(bed, bed_client(bed, &options), "Echo");
-	counter = bed_bind(bed, bed->clients[0], "Counter");
-	for (int i = 0; i < 2000 && bed_count(bed, "bound") < 2; i++) {
-		if (i == 20)
-			bed_host(bed, NULL);
-		cr_assert(wait(bed, fd, 900),
-		    "a deadline or a completion makes it readable; told so far:\n%s", bed->log);
-		cr_assert_eq(hawser_loop_dispatch(bed->loop), 0);
-	}
-	cr_assert_eq(bed_invoke(bed, counter, "Count", "2000"), 0);
-	cr_assert_eq(bed_invoke(bed, echo, "Echo", "done"), 0);
-	while (bed_count(bed, "reply") < 2) {
-		cr_assert(wait(bed, fd, 900), "%s", bed->log);
-		cr_assert_eq(hawser_loop_dispatch(bed->loop), 0);
-	}
-	cr_assert_eq(bed_count(bed, "more "), 1999);
-	while (wait(bed, fd, 0))
-		cr_assert_eq(hawser_loop_dispatch(bed->loop), 0);
-	cr_assert_eq(hawser_loop_post(bed->loop, post_told, &post), 0);
-	cr_assert(wait(bed, fd, 900), "a post makes it readable");
-	cr_assert_eq(hawser_loop_dispatch(bed->loop), 0);
-	cr_assert_eq(bed_count(bed, "post 1"), 1);
-}
-
-CLIENT_TEST(loop, inside_a_poll_loop)
-{
-	foreign(bed, wait_by_poll);
-}
-
-CLIENT_TEST(loop, inside_an_epoll_loop)
-{
-	foreign(bed, wait_by_epoll);
-}
-
-CLIENT_TEST(loop, inside_an_io_uring_loop)
-{
-	struct io_uring ring;
-
-	cr_assert_eq(io_uring_queue_init(8, &ring, 0), 0);
-	bed->user = &ring;
-	foreign(bed, wait_by_uring);
-	io_uring_queue_exit(&ring);
-}
-
 static void run_in_callback(struct bed *bed, const char *line, void *handle)
 {
 	(void)line;
@@ -448,4 +183,188 @@ Test(loop, options_out_of_range_are_einval_and_unknown_ones_e2big)
 	extended.options.submission_entries = 3;
 	cr_assert_eq(hawser_loop_new(&extended.options, &loop), -EINVAL);
 	cr_assert_null(loop);
+}
+
+Test(loop, options_that_say_nothing_sensible_are_einval)
+{
+	struct hawser_allocator half = {NULL, NULL, NULL};
+	struct hawser_loop_options options;
+	hawser_loop *loop = NULL;
+
+	hawser_loop_options_init(&options);
+	cr_assert_eq(hawser_loop_new(&options, NULL), -EINVAL);
+	options.turn_completions_max = 0;
+	cr_assert_eq(hawser_loop_new(&options, &loop), -EINVAL);
+	options.turn_completions_max = 65537;
+	cr_assert_eq(hawser_loop_new(&options, &loop), -EINVAL);
+	options.turn_completions_max = 65536;
+	options.allocator = &half;
+	cr_assert_eq(hawser_loop_new(&options, &loop), -EINVAL);
+	options.allocator = NULL;
+	options.completion_entries = options.submission_entries;
+	cr_assert_eq(hawser_loop_new(&options, &loop), -EINVAL);
+	cr_assert_null(loop);
+	hawser_loop_free(NULL);
+}
+
+static void keep_line(enum hawser_log_level level, const hawser_client *client, const char *line, void *user)
+{
+	char *kept = user;
+
+	if (level == HAWSER_LOG_INFO && !client && strncmp(line, "engine ", 7) == 0)
+		snprintf(kept, 128, "%s", line);
+}
+
+Test(loop, the_log_says_which_engine_it_is_and_why)
+{
+	char kept[128] = "";
+	HAWSER_OPTIONS(hawser_loop_options, options, .engine = HAWSER_ENGINE_EPOLL, .log = keep_line,
+	    .log_level = HAWSER_LOG_INFO, .log_user = kept);
+	hawser_loop *loop = NULL;
+
+	cr_assert_eq(hawser_loop_new(&options, &loop), 0);
+	cr_assert_str_eq(kept, "engine epoll: asked for");
+	cr_assert_str_eq(hawser_loop_engine(loop), "epoll");
+	cr_assert_str_eq(hawser_loop_engine_reason(loop), "asked for");
+	hawser_loop_free(loop);
+}
+
+static void expired(hawser_timer *timer, void *user)
+{
+	(void)timer;
+	bed_note(user, "expired");
+}
+
+CLIENT_TEST(loop, a_freed_one_answers_estale_until_its_last_handle_is_freed)
+{
+	hawser_timer *timer;
+
+	cr_assert_eq(hawser_timer_new(bed->loop, 0, 0, expired, bed, &timer), 0);
+	bed->loop_gone = true;
+	hawser_loop_free(bed->loop);
+	cr_assert_eq(hawser_loop_run(bed->loop), -ESTALE);
+	cr_assert_eq(hawser_loop_run_once(bed->loop, 0), -ESTALE);
+	cr_assert_eq(hawser_loop_dispatch(bed->loop), -ESTALE);
+	cr_assert_eq(hawser_loop_fd(bed->loop), -ESTALE);
+	cr_assert_str_eq(hawser_loop_engine(bed->loop), "none");
+	cr_assert_str_eq(hawser_loop_engine_reason(bed->loop), "asked for");
+	cr_assert_gt(hawser_loop_now_ns(bed->loop), 0);
+	cr_assert_eq(hawser_loop_memory(bed->loop), bed->memory);
+	hawser_loop_free(bed->loop);
+	cr_assert_eq(bed->length, 0);
+	hawser_timer_free(timer);
+}
+
+CLIENT_TEST(loop, in_a_forked_child_it_answers_echild)
+{
+	hawser_timer *timer;
+	hawser_timer *other = NULL;
+	int status;
+	pid_t pid;
+
+	cr_assert_eq(hawser_timer_new(bed->loop, 0, 0, expired, bed, &timer), 0);
+	pid = fork();
+	if (pid == 0) {
+		bool right = hawser_loop_run(bed->loop) == -ECHILD &&
+			     hawser_loop_post(bed->loop, free, NULL) == -ECHILD &&
+			     hawser_loop_wake(bed->loop) == -ECHILD &&
+			     hawser_timer_new(bed->loop, 0, 0, expired, bed, &other) == -ECHILD && !other &&
+			     hawser_timer_restart(timer, 0, 0) == -ECHILD;
+
+		hawser_timer_free(timer);
+		hawser_loop_free(bed->loop);
+		_exit(right ? 0 : 1);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, 0);
+	bed_wait(bed, "expired");
+	hawser_timer_free(timer);
+}
+
+/* A callback that causes its own next: a second binding of a service is refused without the host. */
+struct chain {
+	struct bed *bed;
+	hawser_client *client;
+	int length; /* how many are still to come */
+	int in_turn;
+};
+
+enum { CHAIN_IN_TURN_MAX = 10000, CHAIN_ENDLESS = 100000000 };
+
+static void chain_on(
+    hawser_binding *binding, enum hawser_binding_event event, const struct hawser_error *error, void *user)
+{
+	struct chain *chain = user;
+
+	(void)binding;
+	cr_assert_eq(event, HAWSER_BINDING_REFUSED);
+	cr_assert_eq(error->code, -EEXIST);
+	cr_assert_lt(++chain->in_turn, CHAIN_IN_TURN_MAX, "a turn does not end");
+	if (chain->length-- > 0)
+		cr_assert_eq(hawser_bind(chain->client, "Echo", chain_on, chain, NULL), 0);
+	else
+		hawser_loop_wake(chain->bed->loop);
+}
+
+static void chain_begin(struct chain *chain, struct bed *bed, int length)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, .backoff_base_ms = 3600000, .backoff_cap_ms = 3600000);
+
+	*chain = (struct chain){.bed = bed, .client = bed_client(bed, &options), .length = length};
+	bed_bind(bed, chain->client, "Echo");
+	cr_assert_eq(hawser_bind(chain->client, "Echo", chain_on, chain, NULL), 0);
+}
+
+static void chain_post(void *user)
+{
+	bed_note(user, "post");
+}
+
+static void chain_wait(struct chain *chain, const char *words)
+{
+	for (int i = 0; i < 1000000 && !strstr(chain->bed->log, words); i++) {
+		chain->in_turn = 0;
+		cr_assert_eq(hawser_loop_run_once(chain->bed->loop, HAWSER_NONE), 0);
+	}
+	cr_assert(strstr(chain->bed->log, words), "\"%s\" was not told", words);
+}
+
+CLIENT_TEST(loop, callbacks_that_cause_each_other_leave_all_else_its_turn)
+{
+	struct chain chain;
+	hawser_timer *timer;
+
+	bed_host(bed, NULL);
+	chain_begin(&chain, bed, CHAIN_ENDLESS);
+	cr_assert_eq(hawser_timer_new(bed->loop, 0, 0, expired, bed, &timer), 0);
+	cr_assert_eq(hawser_loop_post(bed->loop, chain_post, bed), 0);
+	chain_wait(&chain, "post");
+	chain_wait(&chain, "expired");
+	chain_wait(&chain, "Echo bound");
+	chain.in_turn = 0;
+	cr_assert_eq(hawser_loop_stop(bed->loop), 0);
+	cr_assert_eq(hawser_loop_run(bed->loop), 0);
+	cr_assert_gt(chain.length, 0);
+	chain.length = 0;
+	bed_settle(bed);
+	hawser_timer_free(timer);
+}
+
+CLIENT_TEST(loop, what_callbacks_cause_is_not_slept_over)
+{
+	struct chain chain;
+	struct pollfd ready = {.events = POLLIN};
+
+	chain_begin(&chain, bed, 500);
+	while (chain.length >= 0)
+		cr_assert_eq(hawser_loop_run_once(bed->loop, HAWSER_NONE), 0);
+	ready.fd = hawser_loop_fd(bed->loop);
+	cr_assert_eq(hawser_loop_dispatch(bed->loop), 0);
+	chain.length = 500;
+	chain.in_turn = 0;
+	cr_assert_eq(hawser_bind(chain.client, "Echo", chain_on, &chain, NULL), 0);
+	while (chain.length >= 0) {
+		cr_assert_eq(poll(&ready, 1, 5000), 1);
+		cr_assert_eq(hawser_loop_dispatch(bed->loop), 0);
+	}
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A protocol of the user's own, on hawser/protocol.h alone: lines of text. It has a handshake, services,
- * calls and a setup, so that everything the header offers is used from outside the library. And the other
- * hooks: log, names.
+ * calls and a setup, so that everything the header offers is used from outside the library.
  */
 #include "../support/bed.h"
 #include "../support/script.h"
@@ -57,7 +56,13 @@ static void lines_answer(hawser_connection *connection, struct lines *lines, con
 		hawser_connection_bound(connection, id, hawser_connection_allocate(connection, 8));
 	else if (strcmp(word, "no") == 0)
 		hawser_connection_failed(connection, id, -EACCES, HAWSER_CAUSE_REFUSED, "the host says no");
-	else if (hawser_connection_request_kind(connection, id) == HAWSER_REQUEST_CALL)
+	else if (strcmp(word, "neither") == 0) {
+		hawser_connection_failed(
+		    connection, id, -EACCES, HAWSER_CAUSE_REFUSED, "the first is closed");
+		hawser_connection_failed(connection, id + 1, -EACCES, HAWSER_CAUSE_REFUSED, NULL);
+		hawser_connection_failed(
+		    connection, id + 2, -EACCES, HAWSER_CAUSE_REFUSED, "the third is full");
+	} else if (hawser_connection_request_kind(connection, id) == HAWSER_REQUEST_CALL)
 		hawser_connection_replied(connection, id, rest, strcmp(word, "more") == 0);
 }
 
@@ -238,53 +243,134 @@ CLIENT_TEST(protocol, a_table_that_cannot_work_is_refused)
 	cr_assert_null(client);
 }
 
-struct log {
-	char lines[8192];
-	size_t length;
-};
-
-static void keep_line(enum hawser_log_level level, const hawser_client *client, const char *line, void *user)
+static void tell_text(
+    hawser_binding *binding, enum hawser_binding_event event, const struct hawser_error *error, void *user)
 {
-	struct log *log = user;
-
-	(void)client;
-	log->length += (size_t)snprintf(
-	    log->lines + log->length, sizeof(log->lines) - log->length, "%d %s\n", (int)level, line);
+	bed_note(user, "%s %s: %s", hawser_binding_service(binding), hawser_binding_event_name(event),
+	    error->text);
 }
 
-Test(protocol, the_log_hook_gets_the_lines_of_its_level)
+CLIENT_TEST(protocol, failures_in_one_frame_keep_their_own_words)
 {
-	struct log log = {.length = 0};
-	HAWSER_OPTIONS(hawser_loop_options, loop_options, .engine = HAWSER_ENGINE_EPOLL, .log = keep_line,
-	    .log_user = &log, .log_level = HAWSER_LOG_WARNING);
-	HAWSER_OPTIONS(hawser_client_options, options, .target = "unix:/nonexistent/x.sock", .name = "store",
-	    .rounds_max = 2);
-	hawser_loop *loop;
+	HAWSER_OPTIONS(hawser_client_options, options, .custom_protocol = &lines);
+	struct script script;
 	hawser_client *client;
 
-	cr_assert_eq(hawser_loop_new(&loop_options, &loop), 0);
-	cr_assert_eq(hawser_client_new(loop, &options, &client), 0);
-	cr_assert_eq(hawser_loop_run(loop), 0);
-	cr_assert_not_null(strstr(log.lines, "1 store: connecting -> waiting"), "%s", log.lines);
-	cr_assert_not_null(strstr(log.lines, "nothing is at this path"), "%s", log.lines);
-	cr_assert_null(strstr(log.lines, "2 "), "info is above the level");
-	hawser_client_free(client);
-	hawser_loop_free(loop);
+	script_open(&script, bed);
+	client = bed_client(bed, &options);
+	for (int i = 0; i < 3; i++) {
+		const char *const services[] = {"clock", "vault", "attic"};
+
+		cr_assert_eq(bed_call(bed, hawser_bind(client, services[i], tell_text, bed, NULL)), 0);
+	}
+	script_accept(&script, bed);
+	expect(&script, bed, "hello 0 lines \n");
+	answer(&script, "welcome\n");
+	expect(&script, bed, "bind 1 clock \nbind 2 vault \nbind 3 attic \n");
+	answer(&script, "neither 1\n");
+	bed_wait(bed, "clock refused: the first is closed");
+	bed_wait(bed, "vault refused: the host does not offer this service");
+	bed_wait(bed, "attic refused: the third is full");
+	script_close(&script);
 }
 
-Test(protocol, names_are_never_null)
+static int hasty_bind(hawser_connection *connection, void *state, uint64_t id, const char *service)
 {
-	for (int i = -2; i < 40; i++) {
-		cr_assert_not_null(hawser_stage_name((enum hawser_stage)i));
-		cr_assert_not_null(hawser_cause_name((enum hawser_cause)i));
-		cr_assert_not_null(hawser_fate_name((enum hawser_fate)i));
-		cr_assert_not_null(hawser_state_name((enum hawser_state)i));
-		cr_assert_not_null(hawser_binding_state_name((enum hawser_binding_state)i));
-		cr_assert_not_null(hawser_binding_event_name((enum hawser_binding_event)i));
-	}
-	cr_assert_str_eq(hawser_errno_name(-ECONNREFUSED), "ECONNREFUSED");
-	cr_assert_str_eq(hawser_errno_name(ECONNREFUSED), "ECONNREFUSED");
-	cr_assert_str_eq(hawser_errno_name(123456), "unknown");
-	cr_assert_str_eq(hawser_stage_name(HAWSER_STAGES), "unknown");
-	cr_assert_str_eq(hawser_version(), "0.1.0");
+	void *mine = hawser_connection_allocate(connection, 8);
+
+	if (strcmp(service, "yes") == 0)
+		hawser_connection_bound(connection, id, mine);
+	else
+		hawser_connection_release(connection, mine, 8);
+	if (strcmp(service, "no") == 0)
+		hawser_connection_failed(connection, id, -EACCES, HAWSER_CAUSE_REFUSED, "too early");
+	return lines_bind(connection, state, id, service);
+}
+
+CLIENT_TEST(protocol, an_answer_from_within_the_question_is_ignored)
+{
+	struct hawser_protocol hasty = lines;
+	HAWSER_OPTIONS(hawser_client_options, options, .custom_protocol = &hasty);
+	struct script script;
+	hawser_client *client;
+
+	hasty.bind = hasty_bind;
+	script_open(&script, bed);
+	client = bed_client(bed, &options);
+	bed_bind(bed, client, "yes");
+	bed_bind(bed, client, "no");
+	script_accept(&script, bed);
+	expect(&script, bed, "hello 0 lines \n");
+	answer(&script, "welcome\n");
+	expect(&script, bed, "bind 1 yes \nbind 2 no \n");
+	bed_settle(bed);
+	cr_assert_eq(bed_count(bed, "yes "), 0);
+	cr_assert_eq(bed_count(bed, "no "), 0);
+	answer(&script, "bound 2\nbound 1\n");
+	bed_wait(bed, "no bound");
+	bed_wait(bed, "yes bound");
+	hawser_client_free(client);
+	bed_forget_client(bed, client);
+	bed_settle(bed);
+	script_close(&script);
+}
+
+static int greedy_bind(hawser_connection *connection, void *state, uint64_t id, const char *service)
+{
+	const int fds[17] = {0};
+	struct hawser_bytes part = {"x", 1};
+
+	cr_assert_eq(hawser_connection_send(connection, &part, 1, fds, 17), -EINVAL);
+	cr_assert_eq(hawser_connection_send(connection, NULL, 0, NULL, 0), -EINVAL);
+	return lines_bind(connection, state, id, service);
+}
+
+CLIENT_TEST(protocol, a_send_without_bytes_or_with_too_many_descriptors_is_refused)
+{
+	struct hawser_protocol greedy = lines;
+	HAWSER_OPTIONS(hawser_client_options, options, .custom_protocol = &greedy);
+	struct script script;
+	hawser_client *client;
+
+	greedy.bind = greedy_bind;
+	script_open(&script, bed);
+	client = bed_client(bed, &options);
+	bed_bind(bed, client, "clock");
+	script_accept(&script, bed);
+	answer(&script, "welcome\n");
+	expect(&script, bed, "hello 0 lines \nbind 1 clock \n");
+	hawser_client_free(client);
+	bed_forget_client(bed, client);
+	bed_settle(bed);
+	script_close(&script);
+}
+
+static int sulking_setup(hawser_connection *connection, void *state, const struct hawser_setup_options *setup)
+{
+	(void)state;
+	(void)setup;
+	hawser_connection_setup_failed(connection, -EACCES, HAWSER_CAUSE_REFUSED, "not today");
+	return 1;
+}
+
+CLIENT_TEST(protocol, a_setup_may_fail_at_once_on_a_ready_connection)
+{
+	struct hawser_protocol sulking = lines;
+	HAWSER_OPTIONS(hawser_client_options, options, .custom_protocol = &sulking, .rounds_max = 1);
+	HAWSER_OPTIONS(hawser_setup_options, setup, .service = "a", .method = "b");
+	struct script script;
+	hawser_client *client;
+
+	sulking.setup = sulking_setup;
+	script_open(&script, bed);
+	client = bed_client(bed, &options);
+	script_accept(&script, bed);
+	answer(&script, "welcome\n");
+	bed_wait(bed, "client ready");
+	cr_assert_eq(bed_call(bed, hawser_client_setup(client, &setup, bed_on_setup, bed)), 0);
+	bed_wait(bed, "setup setup EACCES refused");
+	script_close(&script);
+	hawser_client_free(client);
+	bed_forget_client(bed, client);
+	bed_settle(bed);
 }

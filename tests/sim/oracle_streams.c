@@ -279,9 +279,12 @@ ssize_t oracle_check(struct sim_client *client, const struct hawser_bytes *data,
 void oracle_writable(struct sim_client *client)
 {
 	/* Other protocols' requests may have met a full queue without a word to the user. */
-	if (client->freed || (client->raw && !client->wants_writable))
+	if (client->freed || (client->raw && !client->wants_writable && !client->wants_room))
 		violated(client->world,
 		    "client %u is told that it is writable, and was never told that it was not",
 		    client->index);
+	/* Each of the two limits that refused something is told when it has room. */
+	if (!client->wants_writable)
+		client->wants_room = false;
 	client->wants_writable = false;
 }

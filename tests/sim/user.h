@@ -103,6 +103,7 @@ struct sim_client {
 	bool paused;
 	bool send_shut;
 	bool wants_writable;
+	bool wants_room; /* a binding, call or setup was refused: writable may be told */
 	uint32_t sends;
 };
 

@@ -116,6 +116,8 @@ void user_bind(struct world *world)
 	api_enter(world);
 	result = bind_now(binding, held ? &handle : NULL);
 	api_leave(world, API_bind, binding->index, result);
+	if (result == -ENOBUFS)
+		client->wants_room = true;
 	if (result == -EALREADY)
 		violated(world, "binding %u is said to be there already", binding->index);
 	if ((result == 0 && held) != (handle != NULL))
@@ -276,6 +278,8 @@ void user_invoke(struct world *world)
 	fail_fast = chance(world, 10);
 	held = chance(world, 60);
 	result = invoke_now(call, binding, fail_fast, held ? &handle : NULL);
+	if (result == -ENOBUFS)
+		world->user.clients[binding->client].wants_room = true;
 	if ((result == 0 && held) != (handle != NULL))
 		violated(world, "hawser_invoke answered %d with a wrong output", result);
 	if (result == 0 && binding->ended)

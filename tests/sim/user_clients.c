@@ -225,6 +225,11 @@ void user_client_setup(struct world *world)
 	memset(request, 0xdd, sizeof(request));
 	if (result == 0 && client->setup_asked)
 		violated(world, "client %u took a second setup", client->index);
+	if (result == -ENOBUFS)
+		client->wants_room = true;
+	if (result == -EMSGSIZE && client->options.unsent_bytes_max >= SETUP_SIZE)
+		violated(world, "client %u: a setup of %d bytes is said to be too large", client->index,
+		    SETUP_SIZE);
 	if (result == -EALREADY && !client->setup_asked)
 		violated(world, "client %u has a setup that nobody asked for", client->index);
 	if (result == 0) {

@@ -43,7 +43,7 @@ struct bed {
 	size_t length;
 	size_t mark;           /* bed_wait looks from here on */
 	atomic_size_t memory;  /* the loop's, and nothing may be left */
-	bool uncounted;        /* other threads allocate too: what is left is not checked */
+	atomic_bool overdrawn; /* more was released than there was, in whatever thread */
 	atomic_long refuse_at; /* fail this allocation from now on; 0: none */
 	unsigned descriptors;
 	bool inside;    /* an API call is on the stack */

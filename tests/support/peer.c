@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "recording.h"
+#include "golden.h"
 
 enum { HEADER_BYTES = 4 };
 
@@ -150,7 +150,8 @@ int peer_send(int fd, const void *bytes, size_t length)
 int peer_send_hex(int fd, const char *hex)
 {
 	static uint8_t bytes[PEER_FRAME_BYTES_MAX];
-	return peer_send(fd, bytes, hex_decode(hex, bytes));
+	int length = hex_decode(hex, bytes, sizeof(bytes));
+	return length < 0 ? -EINVAL : peer_send(fd, bytes, (size_t)length);
 }
 
 int peer_bind(int fd, uint64_t request_id, const char *service)

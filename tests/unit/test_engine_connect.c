@@ -3,11 +3,10 @@
  * Engine contract: connect, cancel, adopted descriptors.
  */
 #include "../support/engine_rig.h"
+#include "../support/network.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -15,6 +14,11 @@
 enum { MANY = 100 };
 
 static const uint64_t second_ns = 1000000000;
+
+__attribute__((constructor)) static void prepare(void)
+{
+	network_prepare();
+}
 
 static void expect_connected(struct rig *rig, const struct address *address, int listener)
 {
@@ -358,12 +362,8 @@ ENGINE_TEST(connect, rejected_by_icmp_is_no_success)
 {
 	struct address address;
 
-	if (unshare(geteuid() ? CLONE_NEWUSER | CLONE_NEWNET : CLONE_NEWNET) != 0)
-		cr_skip_test("no network namespace to be had: %s", strerror(errno));
-	if (system("ip link set lo up && nft 'add table ip t; add chain ip t o { type filter hook output "
-		   "priority 0; }; add rule ip t o tcp dport 4711 reject with icmp type host-unreachable' "
-		   ">/dev/null 2>&1") != 0)
-		cr_skip_test("no nft to be had");
+	network_enter();
+	network_rule("out", "tcp dport 4711 reject with icmp type host-unreachable");
 	address = (struct address){.size = sizeof(struct sockaddr_in)};
 	address.in = (struct sockaddr_in){
 	    .sin_family = AF_INET, .sin_port = htons(4711), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../../tools/hawser-host/codec.h"
-#include "../support/recording.h"
+#include "../support/golden.h"
 
 static bool bytes_are(struct codec_bytes bytes, const char *text)
 {
@@ -19,19 +19,18 @@ static bool bytes_are(struct codec_bytes bytes, const char *text)
 }
 
 /* One frame from a client, with the header checked. */
-static int request_decode(const char *hex, struct codec_request *ret_request)
+static int request_decode(const struct golden_bytes *frame, struct codec_request *ret_request)
 {
-	static uint8_t frame[RECORDING_LINE_BYTES_MAX];
-	size_t length = hex_decode(hex, frame);
-	cr_assert_eq(codec_header_decode(frame), length - CODEC_HEADER_BYTES, "%s", hex);
-	return codec_request_decode(
-	    (struct codec_bytes){.data = frame + CODEC_HEADER_BYTES, .length = length - CODEC_HEADER_BYTES},
-	    ret_request);
+	const struct codec_bytes payload = {
+	    .data = frame->data + CODEC_HEADER_BYTES, .length = frame->size - CODEC_HEADER_BYTES};
+	cr_assert_geq(frame->size, CODEC_HEADER_BYTES);
+	cr_assert_eq(codec_header_decode(frame->data), payload.length);
+	return codec_request_decode(payload, ret_request);
 }
 
 static void frame_is(const char *name, const struct codec_frame *frame, const char *hex)
 {
-	char encoded[RECORDING_LINE_BYTES_MAX];
+	char encoded[GOLDEN_LINE_MAX];
 	cr_assert_lt(2 * frame->length, sizeof(encoded), "%s", name);
 	hex_encode(frame->bytes, frame->length, encoded);
 	cr_assert_str_eq(encoded, hex, "%s", name);
@@ -75,10 +74,10 @@ static struct codec_invoke_reply reply_make(
 	};
 }
 
-static bool protoc_answer_check(const struct recording_row *row)
+static bool protoc_answer_check(const struct golden_row *row)
 {
 	static struct codec_frame frame;
-	const char *name = row->columns[0];
+	const char *name = row->name;
 	for (size_t i = 0; i < sizeof(bind_reply_cases) / sizeof(bind_reply_cases[0]); i++) {
 		const struct bind_reply_case *wanted = &bind_reply_cases[i];
 		if (strcmp(name, wanted->name) != 0)
@@ -104,11 +103,11 @@ static bool protoc_answer_check(const struct recording_row *row)
 	return true;
 }
 
-static bool protoc_request_check(const struct recording_row *row)
+static bool protoc_request_check(const struct golden_row *row)
 {
 	struct codec_request request = {0};
-	const char *name = row->columns[0];
-	cr_assert_eq(request_decode(row->columns[2], &request), 0, "%s", name);
+	const char *name = row->name;
+	cr_assert_eq(request_decode(&row->received, &request), 0, "%s", name);
 	const struct codec_invoke *invoke = &request.invoke;
 	const struct codec_peer_identity *identity = &request.peer_identity;
 	if (strcmp(name, "bind_request rid=1 Greeter") == 0)
@@ -133,16 +132,12 @@ static bool protoc_request_check(const struct recording_row *row)
 	return false;
 }
 
-Test(host_codec, every_frame_of_protoc)
+Test(host_codec, every_frame_of_protoc, .init = golden_read)
 {
-	FILE *file = recording_open("protoc.tsv");
-	cr_assert_not_null(file, "protoc.tsv: %s", strerror(errno));
-	struct recording_row row;
-	int rows = 0;
-	for (; recording_row_read(file, &row); rows++)
-		cr_assert(protoc_answer_check(&row) || protoc_request_check(&row), "%s", row.columns[0]);
-	fclose(file);
-	cr_assert_eq(rows, 14);
+	for (size_t i = 0; i < GOLDEN_PROTOC_ROWS; i++) {
+		const struct golden_row *row = &golden_rows[i];
+		cr_assert(protoc_answer_check(row) || protoc_request_check(row), "%s", row->name);
+	}
 }
 
 enum answer {
@@ -242,11 +237,11 @@ static void traced_answer_encode(const struct traced_case *wanted, struct codec_
 	cr_assert_eq(error, 0, "%s", wanted->name);
 }
 
-static void traced_row_check(const struct recording_row *row, const struct traced_case *wanted)
+static void traced_row_check(const struct golden_row *row, const struct traced_case *wanted)
 {
 	static struct codec_frame frame;
 	struct codec_request request = {0};
-	cr_assert_eq(request_decode(row->columns[1], &request), 0, "%s", wanted->name);
+	cr_assert_eq(request_decode(&row->sent, &request), 0, "%s", wanted->name);
 	cr_assert_eq(request.kind, wanted->kind, "%s", wanted->name);
 	cr_assert_eq(request.request_id, wanted->request_id, "%s", wanted->name);
 	cr_assert(bytes_are(request.service_name, wanted->service_name), "%s", wanted->name);
@@ -263,17 +258,15 @@ static void traced_row_check(const struct recording_row *row, const struct trace
 }
 
 /* Rows whose point is the framing: what the header says is all there is to know. */
-static bool traced_framing_check(const struct recording_row *row)
+static bool traced_framing_check(const struct golden_row *row)
 {
-	uint8_t frame[RECORDING_LINE_BYTES_MAX];
 	struct codec_request request = {.request_id = 77};
-	const char *name = row->columns[0];
-	hex_decode(row->columns[1], frame);
-	uint32_t length = codec_header_decode(frame);
+	const char *name = row->name;
+	uint32_t length = codec_header_decode(row->sent.data);
 	if (strcmp(name, "empty frame (len 0)") == 0)
 		return length == 0;
 	if (strcmp(name, "garbage payload ff*8") == 0)
-		return length == 8 && request_decode(row->columns[1], &request) == -EBADMSG &&
+		return length == 8 && request_decode(&row->sent, &request) == -EBADMSG &&
 		       request.request_id == 77;
 	if (strncmp(name, "header ", 7) != 0)
 		return false;
@@ -281,31 +274,28 @@ static bool traced_framing_check(const struct recording_row *row)
 	return dropped == (length > CODEC_PAYLOAD_BYTES_MAX);
 }
 
-Test(host_codec, every_exchange_of_traced)
+Test(host_codec, every_exchange_of_traced, .init = golden_read)
 {
-	FILE *file = recording_open("traced.tsv");
-	cr_assert_not_null(file, "traced.tsv: %s", strerror(errno));
-	struct recording_row row;
-	int rows = 0;
-	for (; recording_row_read(file, &row); rows++) {
+	for (size_t at = GOLDEN_PROTOC_ROWS; at < GOLDEN_ROWS; at++) {
+		const struct golden_row *row = &golden_rows[at];
 		const struct traced_case *found = NULL;
 		for (size_t i = 0; i < sizeof(traced_cases) / sizeof(traced_cases[0]) && found == NULL; i++)
-			if (strncmp(row.columns[0], traced_cases[i].name, strlen(traced_cases[i].name)) == 0)
+			if (strncmp(row->name, traced_cases[i].name, strlen(traced_cases[i].name)) == 0)
 				found = &traced_cases[i];
 		if (found != NULL)
-			traced_row_check(&row, found);
+			traced_row_check(row, found);
 		else
-			cr_assert(traced_framing_check(&row), "%s", row.columns[0]);
+			cr_assert(traced_framing_check(row), "%s", row->name);
 	}
-	fclose(file);
-	cr_assert_eq(rows, 38);
 }
 
 static int payload_decode(const char *hex, struct codec_request *ret_request)
 {
-	uint8_t payload[RECORDING_LINE_BYTES_MAX];
-	struct codec_bytes bytes = {.data = payload, .length = hex_decode(hex, payload)};
-	return codec_request_decode(bytes, ret_request);
+	uint8_t payload[64];
+	int length = hex_decode(hex, payload, sizeof(payload));
+	cr_assert_geq(length, 0, "%s", hex);
+	return codec_request_decode(
+	    (struct codec_bytes){.data = payload, .length = (size_t)length}, ret_request);
 }
 
 Test(host_codec, refuses_what_is_no_message)
@@ -348,21 +338,17 @@ Test(host_codec, skips_what_it_does_not_know)
 	cr_assert_eq(request.kind, CODEC_REQUEST_UNKNOWN);
 }
 
-Test(host_codec, survives_every_prefix_and_every_flipped_bit)
+Test(host_codec, survives_every_prefix_and_every_flipped_bit, .init = golden_read)
 {
-	FILE *file = recording_open("traced.tsv");
-	cr_assert_not_null(file, "traced.tsv: %s", strerror(errno));
-	struct recording_row row;
 	size_t decoded = 0;
-	while (recording_row_read(file, &row)) {
-		uint8_t frame[RECORDING_LINE_BYTES_MAX];
-		size_t length = hex_decode(row.columns[1], frame);
-		for (size_t end = CODEC_HEADER_BYTES; end <= length; end++) {
+	for (size_t at = GOLDEN_PROTOC_ROWS; at < GOLDEN_ROWS; at++) {
+		const struct golden_bytes *frame = &golden_rows[at].sent;
+		for (size_t end = CODEC_HEADER_BYTES; end <= frame->size; end++) {
 			uint8_t *copy = malloc(end); /* of that size, so that a read beyond it shows */
 			cr_assert_not_null(copy);
 			for (size_t bit = 0; bit <= 8 * end; bit++) {
 				struct codec_request request;
-				memcpy(copy, frame, end);
+				memcpy(copy, frame->data, end);
 				if (bit > 0)
 					copy[(bit - 1) / 8] ^= (uint8_t)(1u << (bit - 1) % 8);
 				struct codec_bytes payload = {
@@ -372,7 +358,6 @@ Test(host_codec, survives_every_prefix_and_every_flipped_bit)
 			free(copy);
 		}
 	}
-	fclose(file);
 	cr_assert_gt(decoded, 0);
 }
 

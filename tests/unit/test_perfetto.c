@@ -273,7 +273,7 @@ Test(perfetto, no_row_is_left_out, .init = golden_read)
 {
 	size_t answered = 0;
 
-	for (size_t i = GOLDEN_PROTOC_ROWS; i < golden_rows_count; i++)
+	for (size_t i = GOLDEN_PROTOC_ROWS; i < GOLDEN_ROWS; i++)
 		answered += golden_rows[i].received.size > 0;
 	cr_assert_eq(answered, 31, "the rows that what_traced_answers_is_decoded names: %zu", answered);
 	cr_assert_eq(golden_find("invoke drop_reply valid method rid=14")->received.size, 0);

@@ -80,7 +80,7 @@ Test(perfetto_bytes, every_row_cut_at_every_byte)
 {
 	size_t frames = 0;
 
-	for (size_t i = 0; i < golden_rows_count; i++) {
+	for (size_t i = 0; i < GOLDEN_ROWS; i++) {
 		const struct golden_bytes *column[2];
 		size_t count = columns(&golden_rows[i], column);
 
@@ -130,7 +130,7 @@ Test(perfetto_bytes, changed_at_random_nothing_reads_out_of_bounds)
 		const struct golden_bytes *column[2];
 		struct perfetto_answer answer;
 		struct golden_bytes frame;
-		uint64_t row = generator_below(&generator, golden_rows_count);
+		uint64_t row = generator_below(&generator, GOLDEN_ROWS);
 		size_t count = columns(&golden_rows[row], column);
 
 		if (!count)

@@ -351,7 +351,7 @@ Test(protocols, a33_a_stream_says_that_more_comes)
 
 Test(protocols, a41_what_nobody_awaits_is_ignored)
 {
-	for (size_t i = 0; i < golden_rows_count; i++) {
+	for (size_t i = 0; i < GOLDEN_ROWS; i++) {
 		if (golden_rows[i].received.size)
 			receive(golden_rows[i].received.data, golden_rows[i].received.size);
 	}
