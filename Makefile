@@ -157,6 +157,7 @@ $(O)/bin/%: $(O)/obj/tests/examples/%.o $(O)/lib/libhawser.a
 
 $(O)/bin/redis: $(O)/obj/tests/support/redis_client.o
 $(O)/bin/test_redis_client: | $(O)/bin/redis # runs it
+$(patsubst %,$(O)/bin/%,$(filter test_cli%,$(TEST_NAMES))): | $(O)/bin/hawser # run it
 
 # README shows the examples: callbacks that name all they are given, and use what they need.
 $(O)/obj/tests/examples/%.o: override CFLAGS += -Wno-unused-parameter

@@ -37,7 +37,7 @@ struct hawser_loop {
 	struct mailbox mailbox;
 	struct list clients;
 	struct list user_timers;
-	struct list pumps; /* wires whose bytes are to be looked at again */
+	struct list pumps; /* tasks of wires whose bytes are to be looked at again */
 	struct task pump_task;
 	struct list directories; /* watched for unix clients */
 	struct slots client_slots;

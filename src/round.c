@@ -142,7 +142,7 @@ static void drain_queue(struct connection *connection)
 
 	loop_now(client->loop);
 	now_connected(client);
-	if (client->session->wire.received_to > 0)
+	if (client->session->wire.consumed_to > 0)
 		connection_was_useful(connection);
 	else
 		timers_arm(

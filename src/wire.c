@@ -20,6 +20,7 @@
 #include <string.h>
 
 static void wire_received(void *owner, const struct completion *completion);
+static void pump_again(struct task *task);
 
 void wire_init(struct wire *wire, hawser_loop *loop, const struct wire_owner *owner, int fd, bool is_unix,
     uint32_t unsent_max, size_t inbox_max)
@@ -31,7 +32,7 @@ void wire_init(struct wire *wire, hawser_loop *loop, const struct wire_owner *ow
 	wire->unsent_max = unsent_max;
 	wire->inbox_max = inbox_max;
 	task_init(&wire->send_task, wire_send_start);
-	list_init(&wire->pump_link);
+	task_init(&wire->pump_task, pump_again);
 }
 
 static int receive_start(struct wire *wire)
@@ -69,7 +70,7 @@ static void settle(struct wire *wire)
 	memory_release(&wire->loop->memory, wire->inbox, wire->inbox_room);
 	wire->inbox = NULL;
 	task_drop(&wire->send_task);
-	list_remove(&wire->pump_link);
+	task_drop(&wire->pump_task);
 	engine->operations->close(engine, wire->fd);
 	wire->owner->gone(wire);
 }
@@ -116,6 +117,8 @@ static size_t offer(struct wire *wire, const uint8_t *data, size_t size)
 			break;
 		consumed += (size_t)taken;
 		wire->consumed_to += (uint64_t)taken;
+		if (wire->consumed_to == (uint64_t)taken)
+			wire->owner->useful(wire);
 	}
 	return consumed;
 }
@@ -204,8 +207,10 @@ static void receive_on(struct wire *wire)
 }
 
 /* Looks again at bytes that were not consumed. */
-static void pump_again(struct wire *wire)
+static void pump_again(struct task *task)
 {
+	struct wire *wire = container_of(task, struct wire, pump_task);
+
 	if (wire->entered || wire->closing)
 		return;
 	wire_enter(wire);
@@ -260,8 +265,6 @@ static void bytes_came(struct wire *wire, const struct completion *completion)
 {
 	int result = 0;
 
-	if (wire->received_to == 0)
-		wire->owner->useful(wire);
 	if (completion->fds_count)
 		result = fds_keep(wire, completion);
 	wire->received_to += (uint64_t)completion->result;
@@ -322,8 +325,8 @@ void wire_resume(struct wire *wire)
 	if (!wire->paused || wire->closing)
 		return;
 	wire->paused = false;
-	list_remove(&wire->pump_link);
-	list_append(&wire->loop->pumps, &wire->pump_link);
+	task_drop(&wire->pump_task);
+	list_append(&wire->loop->pumps, &wire->pump_task.link);
 	loop_queue(wire->loop, &wire->loop->pump_task);
 }
 
@@ -337,8 +340,11 @@ static void pump_all(struct task *task)
 	if (loop->pumping)
 		return;
 	loop->pumping = true;
-	while ((link = list_take(&loop->pumps)))
-		pump_again(container_of(link, struct wire, pump_link));
+	while ((link = list_take(&loop->pumps))) {
+		struct task *pump = container_of(link, struct task, link);
+
+		pump->run(pump);
+	}
 	loop->pumping = false;
 }
 

@@ -16,7 +16,7 @@ struct wire_owner {
 	/* Bytes: how many were consumed (0: more are needed), or a negative errno: the wire has been failed
 	 * or closed meanwhile, stop. */
 	ssize_t (*received)(struct wire *wire, const uint8_t *data, size_t size);
-	/* The first byte of this wire came. */
+	/* The first bytes of this wire were consumed. */
 	void (*useful)(struct wire *wire);
 	/* Once. code 0: the host closed its half (after all bytes were received); the owner may answer with
 	 * wire_half_close, and is told of the whole end later. */
@@ -58,7 +58,7 @@ struct wire {
 	uint64_t received_to; /* positions in the incoming stream */
 	uint64_t consumed_to;
 	struct task send_task; /* what one turn queues goes out in one send */
-	struct list pump_link; /* among those whose bytes are to be looked at again */
+	struct task pump_task; /* among the loop's pumps: bytes are to be looked at again */
 	uint8_t *inbox;        /* the beginning of a frame, or what came while paused */
 	size_t inbox_size;
 	size_t inbox_room;

@@ -3,6 +3,7 @@
  * Connecting, failing and trying again, with real sockets: behaviours A1 to A12 and their kin.
  */
 #include "../support/bed.h"
+#include "../support/script.h"
 #include "../support/sockets.h"
 
 #include <errno.h>
@@ -127,6 +128,22 @@ CLIENT_TEST(connecting, a4_accept_and_drop_does_not_begin_anew)
 		bed_wait(bed, "client waiting");
 	cr_assert_geq(
 	    status_of(client).failures_in_a_row, 7, "a connection without a byte is a failed round");
+}
+
+CLIENT_TEST(connecting, a4_a_host_that_talks_nonsense_does_not_begin_anew)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, AT_ONCE, .rounds_max = 3);
+	struct script script;
+
+	script_open(&script, bed);
+	bed_bind(bed, bed_client(bed, &options), "Echo");
+	for (int i = 0; i < 3; i++) {
+		script_accept(&script, bed);
+		script_send(&script, "ffffffffff");
+		bed_wait(bed, i < 2 ? "client waiting" : "client closed receive EMSGSIZE protocol");
+		script_hang_up(&script);
+	}
+	script_close(&script);
 }
 
 CLIENT_TEST(connecting, a5_a_path_that_appears_is_tried_at_once)
