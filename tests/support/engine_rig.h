@@ -80,6 +80,8 @@ void rig_destroy(struct rig *rig, unsigned abandoned);
 struct engine_options rig_options(struct rig *rig);
 int rig_create(struct rig *rig, const struct engine_options *options);
 unsigned rig_descriptors(void);
+/* Fails unless as many as that are open, now or soon. */
+void rig_expect_descriptors(unsigned expected);
 
 /* One wait of at most `ms`; what it returned. */
 int rig_turn(struct rig *rig, unsigned ms);
