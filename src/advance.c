@@ -11,6 +11,7 @@
 static void fire(hawser_client *client, enum connection_event event)
 {
 	connection_fire(&client->connection, event);
+	client->moved_ns = client->loop->now_ns; /* effects read the clock */
 	tell_change_settled(client);
 }
 
@@ -89,6 +90,8 @@ void client_fail(hawser_client *client, const struct failure *failure)
 
 void client_give_up(hawser_client *client, const struct failure *failure)
 {
+	loop_now(client->loop);
+	attempt_remember_cut(client, failure);
 	client->failure = *failure;
 	client->counters.causes[failure->cause]++;
 	client_fire(client, CONNECTION_EVENT_gave_up);

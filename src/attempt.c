@@ -23,14 +23,11 @@ static uint32_t microseconds(uint64_t from_ns, uint64_t to_ns)
 
 static void remember_address(struct past_attempt *past, const struct address *address)
 {
-	past->family = (uint8_t)(address->size ? address->any.sa_family : AF_UNSPEC);
-	if (past->family == AF_INET) {
-		past->port = address->in.sin_port;
-		memcpy(past->bytes, &address->in.sin_addr, sizeof(address->in.sin_addr));
-	} else if (past->family == AF_INET6) {
-		past->port = address->in6.sin6_port;
-		memcpy(past->bytes, &address->in6.sin6_addr, sizeof(address->in6.sin6_addr));
-	}
+	struct brief_address brief = address_brief(address);
+
+	past->family = brief.family;
+	past->port = brief.port;
+	memcpy(past->bytes, brief.bytes, sizeof(past->bytes));
 }
 
 /* Most clients are connected at the first attempt: the others get their memory when there is a second one.
@@ -87,10 +84,18 @@ void attempt_remember(hawser_client *client, const struct failure *failure)
 		past->stage = failure->stage & 0xfU;
 		past->cause = failure->cause & 0xfU;
 	}
-	if (failure && failure->stage == HAWSER_STAGE_RESOLVE)
+	if (client->connection.state == CONNECTION_resolving)
 		remember_lookup(client, past);
 	else
 		remember_attempt(client, past, failure);
+}
+
+void attempt_remember_cut(hawser_client *client, const struct failure *failure)
+{
+	enum connection_state state = client->connection.state;
+
+	if (state == CONNECTION_resolving || state == CONNECTION_connecting || state == CONNECTION_preparing)
+		attempt_remember(client, failure);
 }
 
 void errand_abandon(hawser_client *client)

@@ -114,7 +114,7 @@ int hawser_bind_with(hawser_client *client, const struct hawser_bind_options *gi
 		return result;
 	binding = binding_new(client, options.service);
 	if (!binding) {
-		client_give_request(client);
+		client_untake_request(client);
 		return -ENOMEM;
 	}
 	binding->callback = callback;

@@ -233,9 +233,10 @@ bool binding_send(hawser_binding *binding)
 		return true;
 	}
 	result = send_request(binding);
-	if (result == -ENOBUFS)
+	if (result == -ENOBUFS && client->session->wire.refused)
 		return false;
-	if (result == -ENOMEM) {
+	if (result == -ENOMEM ||
+	    result == -ENOBUFS) { /* the protocol's own, then: nothing will tell of room */
 		sleep_for(binding, NO_MEMORY_WAIT_MS * 1000000ULL);
 		return true;
 	}

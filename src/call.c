@@ -228,7 +228,7 @@ bool calls_send_waiting(hawser_binding *binding)
 			continue;
 		}
 		result = call_send(call, &what);
-		if (result == -ENOBUFS)
+		if (result == -ENOBUFS && binding->client->session->wire.refused)
 			return false;
 		if (result < 0) {
 			call_fail_unsent(call, result);

@@ -35,7 +35,7 @@ int client_take_request(hawser_client *client)
 
 static bool has_room(const hawser_client *client)
 {
-	return client->requests_count <= client->requests_max / 2 &&
+	return client->requests_count < client->requests_max &&
 	       client->waiting_bytes <= client->unsent_bytes_max / 2;
 }
 
@@ -49,6 +49,11 @@ void client_give_request(hawser_client *client)
 {
 	client->requests_count--;
 	client_look_for_room(client);
+}
+
+void client_untake_request(hawser_client *client)
+{
+	client->requests_count--;
 }
 
 static void client_release_memory(hawser_client *client)
@@ -192,11 +197,13 @@ int hawser_client_connect(hawser_client *client)
 		client_fire(client, CONNECTION_EVENT_started);
 		return 0;
 	}
-	failure_set(&client->failure, -ECANCELED, HAWSER_STAGE_NONE, "superseded: its owner starts over");
-	client->counters.causes[HAWSER_CAUSE_CANCELLED]++;
-	loop_now(client->loop);
-	if (client->connection.state == CONNECTION_connecting)
-		attempt_remember(client, &client->failure);
+	if (client->connection.state != CONNECTION_waiting) { /* then there is nothing to give up */
+		failure_set(
+		    &client->failure, -ECANCELED, HAWSER_STAGE_NONE, "superseded: its owner starts over");
+		client->counters.causes[HAWSER_CAUSE_CANCELLED]++;
+		loop_now(client->loop);
+		attempt_remember_cut(client, &client->failure);
+	}
 	client_fire(client, CONNECTION_EVENT_restarted);
 	return 0;
 }

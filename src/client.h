@@ -48,6 +48,8 @@ struct note {
 	const char *why;
 	uint64_t retry_at_ns; /* of a wait */
 	struct failure failure;
+	uint32_t failed_attempt; /* the failure's: the change may be about the next one */
+	struct brief_address failed_at;
 };
 
 /* One remembered attempt: 48 bytes (design.md). */
@@ -302,6 +304,7 @@ static inline bool client_is_connected(const hawser_client *client)
 /* Room for one more binding or call? 0, -ENOBUFS. */
 int client_take_request(hawser_client *client);
 void client_give_request(hawser_client *client);
+void client_untake_request(hawser_client *client); /* it was refused after all: nothing has become free */
 /* Less is waiting: is there room again for one who was refused? */
 void client_look_for_room(hawser_client *client);
 void client_stop(hawser_client *client, int code, const char *text);
@@ -310,6 +313,8 @@ void client_stop(hawser_client *client, int code, const char *text);
 void lookup_start(hawser_client *client);
 void attempt_begin(struct connection *connection); /* an effect */
 void errand_abandon(hawser_client *client);
+/* Ended from outside: the attempt or lookup that goes on, if one does. */
+void attempt_remember_cut(hawser_client *client, const struct failure *failure);
 /* The attempt, or the lookup, that has ended: failed, or NULL: ready. As of loop->now_ns: whatever ended it
  * has read the clock. */
 void attempt_remember(hawser_client *client, const struct failure *failure);

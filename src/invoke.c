@@ -16,8 +16,12 @@ static int call_keep(hawser_call *call, const struct hawser_protocol_call *what)
 	size_t method_size = strlen(what->method) + 1;
 	size_t fds_at = (method_size + what->arguments.size + sizeof(int) - 1) / sizeof(int) * sizeof(int);
 	size_t size = fds_at + what->fds_count * sizeof(int);
+	struct engine *engine = call->loop->engine;
 	char *copy;
 
+	for (size_t i = 0; i < what->fds_count; i++)
+		if (engine->operations->check_fd(engine, what->fds[i]) < 0)
+			return -EBADF;
 	if (size > call->client->unsent_bytes_max)
 		return -EMSGSIZE;
 	if (call->client->waiting_bytes + size > call->client->unsent_bytes_max) {
@@ -130,7 +134,7 @@ static int call_make(hawser_binding *binding, const struct hawser_invoke_options
 		return result;
 	call = call_new(binding);
 	if (!call) {
-		client_give_request(client);
+		client_untake_request(client);
 		return -ENOMEM;
 	}
 	call->callback = callback;
@@ -139,7 +143,7 @@ static int call_make(hawser_binding *binding, const struct hawser_invoke_options
 	result = call_begin(call, &what, deadline_ms);
 	if (result < 0) {
 		timers_unreserve(&call->loop->timers, 1);
-		client_give_request(client);
+		client_untake_request(client);
 		call_release_memory(call);
 		return result;
 	}

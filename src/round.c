@@ -211,6 +211,8 @@ static void shut_down(struct connection *connection)
 		client->end = client->failure;
 	if (client->end.code == -ECANCELED)
 		event = HAWSER_BINDING_RELEASED;
+	if (client->held) /* somebody may ask how long ago */
+		loop_now(client->loop);
 	/* Its owner ends it: a binding is told that alone, and not first that its connection went. */
 	if (event == HAWSER_BINDING_RELEASED)
 		end_bindings(client, event);
@@ -239,7 +241,6 @@ static void moved(struct connection *connection, enum connection_state from, con
 	hawser_client *client = client_of(connection);
 
 	tell_change(client, from, why);
-	client->moved_ns = client->loop->now_ns;
 }
 
 static void missing(struct connection *connection, enum connection_event event)

@@ -47,11 +47,16 @@ static ssize_t receive_frame(struct hawser_connection *session, const uint8_t *d
 	const struct hawser_protocol *protocol = session->protocol;
 	hawser_client *client = session->client;
 	hawser_loop *loop = client->loop;
+	bool in_setup = session->in_setup;
 	ssize_t consumed;
 
 	session->frame_end = session->wire.consumed_to + size;
 	consumed = protocol->receive(session, session->state, data, size);
 	loop_run_tasks(loop);
+	if (consumed == 0 && in_setup && session->attached && !session->in_setup && !session->wire.paused) {
+		consumed = protocol->receive(session, session->state, data, size);
+		loop_run_tasks(loop);
+	}
 	if (consumed > 0)
 		wire_drop_fds(&session->wire, session->wire.consumed_to + (uint64_t)consumed);
 	if (!session->attached)
@@ -101,6 +106,20 @@ static void useful(struct wire *wire)
 	connection_was_useful(&client->connection);
 }
 
+static uint8_t end_cause(int code)
+{
+	switch (code) {
+	case -EMSGSIZE:
+		return HAWSER_CAUSE_PROTOCOL;
+	case -ENOMEM:
+	case -EMFILE:
+	case -EBADF:
+		return HAWSER_CAUSE_LOCAL;
+	default:
+		return HAWSER_CAUSE_LOST;
+	}
+}
+
 static void ended(struct wire *wire, int code, enum hawser_stage stage)
 {
 	struct hawser_connection *session = session_of(wire);
@@ -110,7 +129,9 @@ static void ended(struct wire *wire, int code, enum hawser_stage stage)
 	if (!session->attached)
 		return;
 	if (code == 0 && client->half_close && !wire->half_closed &&
-	    client->connection.state == CONNECTION_ready && wire_half_close(wire) == 0) {
+	    (client->connection.state == CONNECTION_ready ||
+		client->connection.state == CONNECTION_draining) &&
+	    wire_half_close(wire) == 0) {
 		struct hawser_bytes nothing = {NULL, 0};
 
 		hawser_connection_data(session, &nothing);
@@ -120,9 +141,13 @@ static void ended(struct wire *wire, int code, enum hawser_stage stage)
 	    code                                       ? NULL
 	    : wire->half_closed && wire->shutdown_done ? "both sides have closed the connection"
 						       : "the host closed the connection");
-	failure.cause = code == -EMSGSIZE ? HAWSER_CAUSE_PROTOCOL
-			: code == -ENOMEM ? HAWSER_CAUSE_LOCAL
-					  : HAWSER_CAUSE_LOST;
+	failure.cause = end_cause(code);
+	if (code == -EMSGSIZE)
+		failure.text = "the host sent more descriptors, or a longer frame, than is taken";
+	if (code == -EMFILE)
+		failure.text = "no descriptor was left for those that the host sent (RLIMIT_NOFILE)";
+	if (code == -EBADF)
+		failure.text = "a descriptor that was to be sent is not open any more";
 	if (client->connection.state == CONNECTION_preparing && stage == HAWSER_STAGE_RECEIVE)
 		failure.stage = HAWSER_STAGE_SETUP;
 	session_fail(client, &failure);
@@ -245,6 +270,11 @@ void session_end(hawser_client *client, const struct failure *failure)
 		binding_connection_went(container_of(link, struct hawser_binding, link), session, failure);
 	}
 	setup_answer(client, failure);
+	if (session->wire
+		.refused) { /* its owner waits for room: the queue is gone, and so is what filled it */
+		client->queue_drained = true;
+		loop_queue(client->loop, &client->writable_task);
+	}
 	wire_close(&session->wire);
 }
 

@@ -17,7 +17,8 @@ _Static_assert(HAWSER_ADDRESS_MAX == ADDRESS_TEXT_MAX, "addresses fit");
 static void fill_attempt(
     const hawser_client *client, const struct past_attempt *past, struct hawser_attempt_status *attempt)
 {
-	struct address address = {.size = 0};
+	struct brief_address brief = {.port = past->port, .family = past->family};
+	struct address address;
 
 	attempt->round = past->round;
 	attempt->attempt = past->attempt;
@@ -28,19 +29,8 @@ static void fill_attempt(
 	attempt->connect_us = past->connect_us;
 	attempt->setup_us = past->setup_us;
 	attempt->ended_ns = client->born_ns + past->ended_ms * 1000000ULL;
-	if (past->family == AF_INET) {
-		address.size = sizeof(address.in);
-		address.in.sin_family = AF_INET;
-		address.in.sin_port = past->port;
-		memcpy(&address.in.sin_addr, past->bytes, sizeof(address.in.sin_addr));
-	} else if (past->family == AF_INET6) {
-		address.size = sizeof(address.in6);
-		address.in6.sin6_family = AF_INET6;
-		address.in6.sin6_port = past->port;
-		memcpy(&address.in6.sin6_addr, past->bytes, sizeof(address.in6.sin6_addr));
-	} else if (past->family != AF_UNSPEC) {
-		address = client->address; /* the only one this target has */
-	}
+	memcpy(brief.bytes, past->bytes, sizeof(brief.bytes));
+	address = address_unbrief(&brief, &client->address);
 	attempt->address[0] = '\0';
 	if (address.size)
 		address_format(&address, attempt->address, sizeof(attempt->address));

@@ -160,8 +160,11 @@ static void tell(struct task *task)
 	    .address = "",
 	};
 	struct failure failure = note->failure;
+	struct address failed_at = address_unbrief(&note->failed_at, &client->address);
+	uint32_t failed_attempt = note->failed_attempt;
 	uint64_t retry_at_ns = change.to == HAWSER_WAITING ? note->retry_at_ns : 0;
 	uint64_t now_ns = retry_at_ns ? hawser_loop_now_ns(loop) : 0;
+	char failed_text[ADDRESS_TEXT_MAX];
 	struct hawser_error error;
 
 	if (retry_at_ns > now_ns)
@@ -172,7 +175,8 @@ static void tell(struct task *task)
 	if (failure.code) {
 		error_fill(&error, loop, client, &failure, client->connection.round_began_ns);
 		error.round = change.round;
-		error.attempt = change.attempt;
+		error.attempt = failed_attempt;
+		error.address = address_format(&failed_at, failed_text, sizeof(failed_text));
 		error.next_retry_ns = change.next_retry_ns;
 		change.error = &error;
 	}
@@ -243,6 +247,8 @@ static void queue_note(hawser_client *client, enum connection_state from, const 
 	note->round = client->connection.round;
 	note->attempt = client->connection.attempt;
 	note->failure = failure_behind(client, from, to);
+	note->failed_attempt = client->connection.attempt;
+	note->failed_at = address_brief(&client->address);
 }
 
 void tell_change(hawser_client *client, enum connection_state from, const char *why)

@@ -135,8 +135,15 @@ void loop_teardown(hawser_loop *loop)
 	timers_user_gone(loop);
 	run_all_tasks(loop);
 	while (!all_gone(loop)) {
-		if (operations->wait(loop->engine, ENGINE_NEVER, loop->turn_completions_max) < 0)
+		int result = operations->wait(loop->engine, ENGINE_NEVER, loop->turn_completions_max);
+
+		if (result < 0) {
+			loop_log(loop, HAWSER_LOG_ERROR, NULL,
+			    "the engine failed while the loop was freed (%s): is this the loop's thread? "
+			    "Connections are left behind",
+			    hawser_errno_name(result));
 			break;
+		}
 		run_all_tasks(loop);
 	}
 	mailbox_close(&loop->mailbox);
@@ -173,6 +180,8 @@ static int turn_once(hawser_loop *loop, uint64_t until_ns, bool until_idle)
 		loop_teardown(loop);
 		return 0;
 	}
+	if (result >= 0 && loop->foreign_fd >= 0) /* the foreign loop may be the one that goes on */
+		loop_foreign_rearm(loop, result >= (int)loop->turn_completions_max);
 	return result < 0 ? result : 1;
 }
 

@@ -90,8 +90,11 @@ void wire_close(struct wire *wire)
 	wire->closing = true;
 	if (wire->receive_id)
 		engine->operations->cancel(engine, wire->receive_id);
-	if (wire->send_id)
+	if (wire->send_id) {
+		/* What a worker of the kernel is sending would go on until the host has read it. */
+		engine->operations->shutdown(engine, wire->fd, SHUT_RDWR);
 		engine->operations->cancel(engine, wire->send_id);
+	}
 	if (wire->hang_up_id)
 		engine->operations->cancel(engine, wire->hang_up_id);
 	settle(wire);
@@ -269,7 +272,7 @@ static void bytes_came(struct wire *wire, const struct completion *completion)
 		result = fds_keep(wire, completion);
 	wire->received_to += (uint64_t)completion->result;
 	if (result == 0 && completion->fds_lost)
-		result = -EMSGSIZE;
+		result = completion->fds_count < ENGINE_FDS_MAX ? -EMFILE : -EMSGSIZE;
 	if (result < 0)
 		wire_end(wire, result, HAWSER_STAGE_RECEIVE);
 	else
@@ -363,11 +366,9 @@ static void hung_up(void *owner, const struct completion *completion)
 	wire_enter(wire);
 	wire->in_flight--;
 	wire->hang_up_id = 0;
-	wire_end(wire,
-	    both                     ? 0
-	    : completion->result < 0 ? completion->result
-				     : -ECONNRESET,
-	    HAWSER_STAGE_RECEIVE);
+	wire->end_waits = true;
+	wire->end_code = both ? 0 : completion->result < 0 ? completion->result : -ECONNRESET;
+	tell_waiting_end(wire);
 	wire_leave(wire);
 	loop_run_tasks(loop);
 }

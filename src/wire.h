@@ -92,8 +92,8 @@ int wire_open(struct wire *wire);
  */
 void wire_close(struct wire *wire);
 
-/* All or nothing. -EINVAL (no bytes, or more than ENGINE_FDS_MAX fds), -ENOBUFS (unsent_max), -EMSGSIZE
- * (larger than unsent_max), -EOPNOTSUPP, -EPIPE, -ENOMEM. */
+/* All or nothing. -EINVAL (no bytes, or more than ENGINE_FDS_MAX fds), -EBADF (one of them), -ENOBUFS
+ * (unsent_max), -EMSGSIZE (larger than unsent_max), -EOPNOTSUPP, -EPIPE, -ENOMEM. */
 int wire_send(struct wire *wire, const struct hawser_bytes *parts, size_t parts_count, const int *fds,
     size_t fds_count);
 static inline uint32_t wire_unsent(const struct wire *wire)

@@ -53,10 +53,11 @@ void wire_chunks_drop(struct wire *wire)
 	wire->last = NULL;
 }
 
-static struct chunk *chunk_append(struct wire *wire, size_t need)
+/* A frame with descriptors has its chunk for itself. */
+static struct chunk *chunk_append(struct wire *wire, size_t need, bool alone)
 {
-	size_t room =
-	    need > WIRE_CHUNK_SIZE - sizeof(struct chunk) ? need : WIRE_CHUNK_SIZE - sizeof(struct chunk);
+	size_t shared = WIRE_CHUNK_SIZE - sizeof(struct chunk);
+	size_t room = alone || need > shared ? need : shared;
 	struct chunk *chunk = memory_allocate(&wire->loop->memory, sizeof(*chunk) + room);
 
 	if (!chunk)
@@ -70,14 +71,19 @@ static struct chunk *chunk_append(struct wire *wire, size_t need)
 	return chunk;
 }
 
-static int send_check(struct wire *wire, size_t total, size_t fds_count)
+static int send_check(struct wire *wire, size_t total, const int *fds, size_t fds_count)
 {
+	struct engine *engine = wire->loop->engine;
+
 	if (total == 0 || fds_count > ENGINE_FDS_MAX)
 		return -EINVAL;
 	if (wire->shutdown_asked)
 		return -EPIPE;
 	if (fds_count && !wire->is_unix)
 		return -EOPNOTSUPP;
+	for (size_t i = 0; i < fds_count; i++)
+		if (engine->operations->check_fd(engine, fds[i]) < 0)
+			return -EBADF;
 	if (total > wire->unsent_max)
 		return -EMSGSIZE;
 	if (wire_unsent(wire) + total > wire->unsent_max) {
@@ -96,11 +102,11 @@ int wire_send(
 
 	for (size_t i = 0; i < parts_count; i++)
 		total += parts[i].size;
-	result = send_check(wire, total, fds_count);
+	result = send_check(wire, total, fds, fds_count);
 	if (result < 0)
 		return result;
 	if (!chunk || fds_count || chunk->fds_count || chunk->room - chunk->filled < total)
-		chunk = chunk_append(wire, total);
+		chunk = chunk_append(wire, total, fds_count > 0);
 	if (!chunk)
 		return -ENOMEM;
 	for (size_t i = 0; i < parts_count; i++) {

@@ -102,8 +102,8 @@ HAWSER_PUBLIC void hawser_invoke_options_init(struct hawser_invoke_options *opti
  * larger than a frame of 131072 bytes can carry (of a call that waits for its binding: larger than a frame;
  * what its header makes too large is told in the callback) or than unsent_bytes_max; -ENOBUFS: requests_max,
  * or unsent_bytes_max of the connection or of what waits (on_writable will tell); -ENOTCONN:
- * fail_fast and not bound; -EOPNOTSUPP: a protocol without calls, or fds on a target that is not unix;
- * -ENOMEM; -ESTALE; -ECHILD. */
+ * fail_fast and not bound; -EBADF: fds; -EOPNOTSUPP: a protocol without calls, or fds on a target that is not
+ * unix; -ENOMEM; -ESTALE; -ECHILD. */
 HAWSER_PUBLIC int hawser_invoke(hawser_binding *binding, const char *method, const void *arguments,
     size_t size, hawser_on_reply callback, void *user, hawser_call **ret_call);
 HAWSER_PUBLIC int hawser_invoke_with(hawser_binding *binding, const struct hawser_invoke_options *options,

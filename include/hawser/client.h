@@ -49,8 +49,8 @@ typedef void (*hawser_on_change)(hawser_client *client, const struct hawser_chan
 
 /* Protocol "raw": bytes as they came (data->size 0: the host has half-closed, with half_close set). */
 typedef void (*hawser_on_data)(hawser_client *client, const struct hawser_bytes *data, void *user);
-/* There is room again after -ENOBUFS: what was at its limit (unsent bytes, waiting bytes, requests) has gone
- * down to half of it. */
+/* There is room again after -ENOBUFS: unsent bytes, or bytes of calls that wait, have gone down to half of
+ * their limit, or a request has ended. After a loss, too: then its bytes are gone. */
 typedef void (*hawser_on_writable)(hawser_client *client, void *user);
 /* Protocol "none": a connected, verified, unread, nonblocking socket. It is the callback's now. */
 typedef void (*hawser_on_handover)(hawser_client *client, int fd, void *user);
@@ -237,7 +237,7 @@ HAWSER_PUBLIC int hawser_client_setup(
  * position just behind these bytes in the connection's outgoing stream; compare it with hawser_client_sent
  * when the client is told of the loss. -ENOTCONN: not ready; -ENOBUFS: unsent_bytes_max (on_writable will
  * tell); -EMSGSIZE: larger than unsent_bytes_max; -EOPNOTSUPP: another protocol, or fds on a target that is
- * not unix; -EPIPE: after hawser_shutdown_send; -EINVAL: no bytes; -ENOMEM; -ESTALE; -ECHILD. */
+ * not unix; -EPIPE: after hawser_shutdown_send; -EINVAL: no bytes; -EBADF: fds; -ENOMEM; -ESTALE; -ECHILD. */
 HAWSER_PUBLIC int hawser_send(hawser_client *client, const void *data, size_t size, const int *fds,
     size_t fds_count, uint64_t *ret_position);
 

@@ -54,9 +54,10 @@ struct hawser_protocol {
 	ssize_t (*frame)(void *state, const uint8_t *data, size_t size);
 
 	/* Takes one whole frame (of the size that frame told). Returns the bytes consumed: all of it, or less
-	 * where frame is NULL; then 0 means that more bytes are needed. A negative errno ends the connection,
-	 * stage receive, cause protocol. Whatever it tells about answers is delivered to their owners before
-	 * the next frame is looked at. */
+	 * where frame is NULL; then 0 means that more bytes are needed, or, when it has ended the setup, that
+	 * the same bytes are to be shown again (once whoever was told has not paused). A negative errno ends
+	 * the connection, stage receive, cause protocol. Whatever it tells about answers is delivered to
+	 * their owners before the next frame is looked at. */
 	ssize_t (*receive)(hawser_connection *connection, void *state, const uint8_t *data, size_t size);
 
 	/* Sends the request for a service. 0, or -ENOBUFS (asked again when the queue has drained),

@@ -111,6 +111,7 @@ struct engine_operations {
 	 * operations are in flight it makes them end. */
 	void (*close)(struct engine *engine, int fd);
 	void (*shutdown)(struct engine *engine, int fd, int how);
+	int (*check_fd)(struct engine *engine, int fd);                           /* 0 or -EBADF */
 	int (*peer)(struct engine *engine, int fd, struct socket_peer *ret_peer); /* SO_PEERCRED */
 
 	/* Submits, waits until until_ns (CLOCK_MONOTONIC; 0: do not wait) for at least one completion or

@@ -161,6 +161,12 @@ static void epoll_shutdown(struct engine *engine, int fd, int how)
 	shutdown(fd, how);
 }
 
+static int epoll_check_fd(struct engine *engine, int fd)
+{
+	(void)engine;
+	return socket_check_fd(fd);
+}
+
 static int epoll_peer(struct engine *engine, int fd, struct socket_peer *ret_peer)
 {
 	(void)engine;
@@ -229,6 +235,7 @@ static const struct engine_operations epoll_operations = {
     .cancel = epoll_cancel,
     .close = epoll_close,
     .shutdown = epoll_shutdown,
+    .check_fd = epoll_check_fd,
     .peer = epoll_peer,
     .wait = epoll_wait_until,
     .wake = epoll_wake,

@@ -107,6 +107,12 @@ static void uring_shutdown(struct engine *engine, int fd, int how)
 	shutdown(fd, how);
 }
 
+static int uring_check_fd(struct engine *engine, int fd)
+{
+	(void)engine;
+	return socket_check_fd(fd);
+}
+
 static int uring_peer(struct engine *engine, int fd, struct socket_peer *ret_peer)
 {
 	(void)engine;
@@ -226,6 +232,7 @@ static const struct engine_operations uring_operations = {
     .cancel = uring_cancel,
     .close = uring_close,
     .shutdown = uring_shutdown,
+    .check_fd = uring_check_fd,
     .peer = uring_peer,
     .wait = uring_wait,
     .wake = uring_wake,
@@ -270,6 +277,9 @@ int uring_create(const struct engine_options *options, struct engine **ret_engin
 	if (r == 0)
 		r = uring_ring_create(uring, options, ret_missing);
 	if (r == 0) {
+		uring->hungry_max = (uring->ring.cq.ring_mask + 1) / 2;
+		if (uring->hungry_max > uring->buffers.count)
+			uring->hungry_max = uring->buffers.count;
 		*ret_engine = &uring->engine;
 		return 0;
 	}

@@ -123,7 +123,8 @@ struct uring {
 	bool enabled; /* in the thread that waited first */
 	struct slots slots[URING_KINDS];
 	struct list unsubmitted;
-	struct list hungry; /* receives that wait for a buffer: there are bytes for them */
+	struct list hungry;  /* to be started again a few at a time: receives without a buffer, and polls */
+	unsigned hungry_max; /* at once */
 	struct list in_flight;
 	struct list cancelling; /* in flight, and the cancel found no SQE yet */
 	struct list ready;
@@ -180,6 +181,7 @@ void uring_flush(struct uring *uring);
 /* Fills SQEs for all that waits for one: operations, cancels, the engine's own. */
 void uring_submit_waiting(struct uring *uring);
 /* Something waits for an SQE or a buffer still. */
+void uring_cancel_failed(struct uring *uring, const struct io_uring_cqe *cqe);
 bool uring_has_unsubmitted(const struct uring *uring);
 int uring_submit(struct engine *engine);
 void uring_cancel(struct engine *engine, uint64_t id);

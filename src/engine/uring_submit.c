@@ -144,8 +144,9 @@ void uring_submit_waiting(struct uring *uring)
 		list_remove(&operation->link);
 		put(operation, &uring->in_flight, URING_IN_FLIGHT);
 	}
-	/* No more than there are buffers, the others are first the next time: nobody starves. */
-	prepare_some(uring, &uring->hungry, uring->buffers.count);
+	/* No more than there are buffers and room for completions, the others are first the next time: nobody
+	 * starves. */
+	prepare_some(uring, &uring->hungry, uring->hungry_max);
 	prepare_some(uring, &uring->unsubmitted, UINT_MAX);
 }
 
@@ -169,6 +170,23 @@ int uring_submit(struct engine *engine)
 	if (uring->refused || uring_has_unsubmitted(uring))
 		uring_signal(uring);
 	return 0;
+}
+
+/* -ENOENT of an operation that has not completed: the kernel was moving it, from a poll to a worker. */
+void uring_cancel_failed(struct uring *uring, const struct io_uring_cqe *cqe)
+{
+	if (cqe->res != -ENOENT)
+		return;
+	for (int kind = 0; kind < URING_KINDS; kind++) {
+		struct uring_operation *operation =
+		    uring_find(uring, uring_name(cqe->user_data, (enum uring_kind)kind));
+
+		if (!operation || !operation->cancelled || operation->place != URING_IN_FLIGHT)
+			continue;
+		list_remove(&operation->link);
+		put(operation, &uring->cancelling, URING_IN_FLIGHT);
+		return;
+	}
 }
 
 void uring_cancel(struct engine *engine, uint64_t id)

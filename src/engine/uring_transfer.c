@@ -128,7 +128,7 @@ static void read_fds(struct uring_receive_fds *receive, struct completion *compl
 	}
 }
 
-static void wait_for_buffer(struct uring *uring, struct uring_operation *operation)
+static void wait_for_turn(struct uring *uring, struct uring_operation *operation)
 {
 	list_append(&uring->hungry, &operation->link);
 	operation->place = URING_UNSUBMITTED;
@@ -144,7 +144,7 @@ static void deliver_part(
 	if (operation->place != URING_DELIVERING)
 		return;
 	if (container_of(operation, struct uring_receive, operation)->eager)
-		wait_for_buffer(uring, operation);
+		wait_for_turn(uring, operation);
 	else
 		uring_start(uring, operation);
 }
@@ -160,7 +160,7 @@ void uring_receive_completed(
 	if (cqe->res == -ENOBUFS && !operation->cancelled) {
 		list_remove(&operation->link);
 		receive->eager = true;
-		wait_for_buffer(uring, operation);
+		wait_for_turn(uring, operation);
 		return;
 	}
 	if (cqe->res == -ENOBUFS)
@@ -218,9 +218,12 @@ void uring_poll_completed(
 	bool more = (cqe->flags & IORING_CQE_F_MORE) != 0;
 	bool found = cqe->res < 0 || poll->events || (cqe->res & (POLLERR | POLLHUP | POLLNVAL));
 
-	if (!more && !found) {
+	if (!more && !found && operation->cancelled) {
+		completion.result = -ECANCELED;
+		uring_finish(uring, operation, &completion);
+	} else if (!more && !found) { /* for want of room for a completion */
 		list_remove(&operation->link);
-		uring_start(uring, operation);
+		wait_for_turn(uring, operation);
 	} else if (!more) {
 		uring_finish(uring, operation, &completion);
 	} else if (found) {

@@ -72,7 +72,9 @@ static void dispatch(struct uring *uring, const struct io_uring_cqe *cqe)
 
 	switch (kind) {
 	case URING_DEADLINE: /* only its failures are posted: the connect was faster */
-	case URING_CANCEL:   /* likewise */
+		return;
+	case URING_CANCEL: /* likewise */
+		uring_cancel_failed(uring, cqe);
 		return;
 	case URING_WAKE:
 		uring->wake_armed = false;

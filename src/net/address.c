@@ -149,3 +149,40 @@ bool address_equal(const struct address *a, const struct address *b)
 		return memcmp(&a->any, &b->any, a->size) == 0;
 	}
 }
+
+struct brief_address address_brief(const struct address *address)
+{
+	struct brief_address brief = {.family = AF_UNSPEC};
+
+	if (address->size == 0)
+		return brief;
+	brief.family = (uint8_t)address->any.sa_family;
+	if (brief.family == AF_INET) {
+		brief.port = address->in.sin_port;
+		memcpy(brief.bytes, &address->in.sin_addr, sizeof(address->in.sin_addr));
+	} else if (brief.family == AF_INET6) {
+		brief.port = address->in6.sin6_port;
+		memcpy(brief.bytes, &address->in6.sin6_addr, sizeof(address->in6.sin6_addr));
+	}
+	return brief;
+}
+
+struct address address_unbrief(const struct brief_address *brief, const struct address *of_target)
+{
+	struct address address = {.size = 0};
+
+	if (brief->family == AF_INET) {
+		address.size = sizeof(address.in);
+		address.in.sin_family = AF_INET;
+		address.in.sin_port = brief->port;
+		memcpy(&address.in.sin_addr, brief->bytes, sizeof(address.in.sin_addr));
+	} else if (brief->family == AF_INET6) {
+		address.size = sizeof(address.in6);
+		address.in6.sin6_family = AF_INET6;
+		address.in6.sin6_port = brief->port;
+		memcpy(&address.in6.sin6_addr, brief->bytes, sizeof(address.in6.sin6_addr));
+	} else if (brief->family != AF_UNSPEC) {
+		address = *of_target;
+	}
+	return address;
+}

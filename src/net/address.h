@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -29,6 +30,16 @@ const char *address_format(const struct address *address, char *text, size_t siz
 
 /* A numeric IPv4 or IPv6 address (without brackets, with a %zone if need be). 0 or -EINVAL. */
 int address_parse_numeric(const char *text, unsigned short port, struct address *ret_address);
+
+/* An address of a network in 19 bytes, without its zone. Of others only the family is kept: they are the one
+ * address of their target. */
+struct brief_address {
+	uint16_t port;  /* network byte order */
+	uint8_t family; /* AF_UNSPEC: none */
+	uint8_t bytes[16];
+};
+struct brief_address address_brief(const struct address *address);
+struct address address_unbrief(const struct brief_address *brief, const struct address *of_target);
 
 bool address_equal(const struct address *a, const struct address *b);
 

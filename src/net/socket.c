@@ -199,6 +199,11 @@ bool socket_is_unix(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
+int socket_check_fd(int fd)
+{
+	return fcntl(fd, F_GETFD) < 0 ? -errno : 0;
+}
+
 int socket_peer_read(int fd, struct socket_peer *ret_peer)
 {
 	struct ucred peer;

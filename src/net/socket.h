@@ -53,6 +53,9 @@ int socket_verify(int fd);
  * -ENOTCONN, -EPROTOTYPE (not a stream). */
 int socket_adopt(int fd);
 
+/* Of any descriptor: 0 or -EBADF. */
+int socket_check_fd(int fd);
+
 /* Of a unix socket; -EOPNOTSUPP for one that has no credentials. */
 int socket_peer_read(int fd, struct socket_peer *ret_peer);
 bool socket_is_unix(int fd);

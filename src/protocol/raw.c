@@ -34,10 +34,7 @@ static ssize_t raw_receive(hawser_connection *connection, void *state, const uin
 	if (hawser_connection_in_setup(connection)) {
 		ssize_t taken = hawser_connection_check(connection, &bytes);
 
-		if (taken < 0)
-			return (ssize_t)size;
-		if (taken > 0 || hawser_connection_in_setup(connection))
-			return taken;
+		return taken < 0 ? (ssize_t)size : taken;
 	}
 	hawser_connection_data(connection, &bytes);
 	return (ssize_t)size;

@@ -165,3 +165,18 @@ CLIENT_TEST(foreign, without_descriptors_it_is_emfile_and_may_be_asked_for_again
 	cr_assert(wait_by_poll(bed, fd, 900));
 	cr_assert_eq(hawser_loop_dispatch(bed->loop), 0);
 }
+
+CLIENT_TEST(foreign, a_turn_of_its_own_leaves_the_descriptor_watchful)
+{
+	int fd = hawser_loop_fd(bed->loop);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(hawser_loop_run_once(bed->loop, 0), 0);
+	cr_assert_eq(hawser_loop_dispatch(bed->loop), 0);
+	cr_assert_eq(hawser_loop_run_once(bed->loop, 0), 0);
+	cr_assert_not(wait_by_poll(bed, fd, 0));
+	cr_assert_eq(hawser_loop_post(bed->loop, post_told, bed), 0);
+	cr_assert(wait_by_poll(bed, fd, 5000), "the post is seen");
+	cr_assert_eq(hawser_loop_dispatch(bed->loop), 0);
+	cr_assert_eq(bed_count(bed, "post"), 1);
+}

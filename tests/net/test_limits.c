@@ -240,3 +240,47 @@ CLIENT_TEST(limits, of_bindings_are_told_at_once_and_lose_nothing)
 	bed_wait(bed, "Echo bound");
 	bed_wait(bed, "Counter bound");
 }
+
+static void refuse_again(struct bed *bed, const char *line, void *handle)
+{
+	(void)handle;
+	if (strcmp(line, "writable") == 0)
+		*(unsigned *)bed->user += 1;
+}
+
+/* What waits is below half of the limit, and yet this call does not fit: its own refusal is no news of room.
+ */
+CLIENT_TEST(limits, a_refused_call_does_not_tell_of_room_itself)
+{
+	static const char arguments[700];
+	HAWSER_OPTIONS(hawser_client_options, options, .unsent_bytes_max = 1000);
+	HAWSER_OPTIONS(hawser_invoke_options, invoke, .method = "Echo", .arguments = {arguments, 400});
+	hawser_binding *echo = bed_bind(bed, bed_client(bed, &options), "Echo");
+	unsigned told = 0;
+
+	bed->user = &told;
+	bed->told = refuse_again;
+	cr_assert_eq(bed_call(bed, hawser_invoke_with(echo, &invoke, bed_on_reply, bed, NULL)), 0);
+	invoke.arguments.size = 700;
+	cr_assert_eq(bed_call(bed, hawser_invoke_with(echo, &invoke, bed_on_reply, bed, NULL)), -ENOBUFS);
+	bed_run_ms(bed, 20);
+	cr_assert_eq(told, 0);
+}
+
+CLIENT_TEST(limits, bindings_that_stay_do_not_keep_the_news_of_room)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, .requests_max = 4);
+	hawser_client *client = bed_client(bed, &options);
+	hawser_binding *slow = bed_bind(bed, client, "Slow");
+
+	bed_bind(bed, client, "Echo");
+	bed_bind(bed, client, "Counter");
+	bed_host(bed, NULL);
+	bed_wait(bed, "Counter bound");
+	cr_assert_eq(bed_invoke(bed, slow, "Wait", "20"), 0);
+	cr_assert_eq(bed_invoke(bed, slow, "Wait", "20"), -ENOBUFS);
+	bed_wait(bed, "reply");
+	bed_wait(bed, "writable");
+	cr_assert_eq(bed_invoke(bed, slow, "Wait", "1"), 0);
+	bed_wait(bed, "reply");
+}

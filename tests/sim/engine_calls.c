@@ -230,6 +230,11 @@ void sim_shutdown(struct engine *base, int fd, int how)
 	}
 }
 
+int sim_check_fd(struct engine *base, int fd)
+{
+	return descriptor_find(world_of(base), fd) ? 0 : -EBADF;
+}
+
 int sim_peer(struct engine *base, int fd, struct socket_peer *ret_peer)
 {
 	struct world *world = world_of(base);

@@ -233,6 +233,7 @@ void oracle_change(struct sim_client *client, hawser_client *handle, const struc
 	if (change->to != HAWSER_READY && change->to != HAWSER_DRAINING) {
 		client->paused = false;
 		client->send_shut = false;
+		client->wants_room = client->wants_room || client->wants_writable; /* told after the loss */
 		client->wants_writable = false;
 	}
 }

@@ -211,6 +211,7 @@ static const struct engine_operations operations = {
     .cancel = sim_cancel,
     .close = sim_close,
     .shutdown = sim_shutdown,
+    .check_fd = sim_check_fd,
     .peer = sim_peer,
     .wait = sim_wait,
     .wake = sim_wake,

@@ -96,6 +96,7 @@ int sim_watch(struct engine *base, const char *directory, struct handler handler
 void sim_cancel(struct engine *base, uint64_t id);
 void sim_close(struct engine *base, int fd);
 void sim_shutdown(struct engine *base, int fd, int how);
+int sim_check_fd(struct engine *base, int fd);
 int sim_peer(struct engine *base, int fd, struct socket_peer *ret_peer);
 
 /* For the parts of the engine. */

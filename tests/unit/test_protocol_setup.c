@@ -252,6 +252,7 @@ Test(protocol_setup, raw_a_check_that_takes_nothing_and_is_done_leaves_data)
 {
 	protocol = hawser_protocol_raw();
 	connection.check_result = 0;
+	cr_assert_eq(protocol->receive(&connection, NULL, (const uint8_t *)"hello", 5), 0, "shown again");
 	cr_assert_eq(protocol->receive(&connection, NULL, (const uint8_t *)"hello", 5), 5);
 	cr_assert_eq(connection.event, FAKE_DATA);
 	cr_assert_eq(connection.bytes_size, 5);
