@@ -44,10 +44,11 @@ LIB_SRC    := $(wildcard src/*.c src/core/*.c src/engine/*.c src/net/*.c src/pro
 TOOL_SRC   := $(wildcard tools/hawser*/*.c)
 TEST_SRC   := $(wildcard tests/unit/test_*.c tests/net/test_*.c)
 THREAD_SRC := $(wildcard tests/thread/*.c)
-EXAMPLE_SRC := $(wildcard tests/examples/*.c)
+EXAMPLE_PART := tests/examples/redis_client.c # of the example redis; tests use it, too
+EXAMPLE_SRC := $(filter-out $(EXAMPLE_PART),$(wildcard tests/examples/*.c))
 SIM_SRC    := $(wildcard tests/sim/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
-SUPPORT_SRC := $(wildcard tests/support/*.c)
+SUPPORT_SRC := $(wildcard tests/support/*.c) $(EXAMPLE_PART)
 C_FILES    := $(sort $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(THREAD_SRC) $(EXAMPLE_SRC) $(SIM_SRC) $(FUZZ_SRC) $(SUPPORT_SRC))
 ALL_C      := $(sort $(shell find include src tools tests -name '*.[ch]' 2>/dev/null))
 
@@ -138,6 +139,7 @@ $(O)/bin/test_%: $(O)/obj/tests/net/test_%.o $(call objects,$(SUPPORT_SRC)) $(O)
 	$(link) -lcriterion $(LIBS)
 
 $(O)/bin/test_host_codec: $(O)/obj/tools/hawser-host/codec.o
+$(O)/bin/test_demo: $(O)/obj/tools/hawser-demo/table.o
 
 $(O)/bin/hawser-sim: $(call objects,$(SIM_SRC)) $(O)/lib/libhawser.a
 	$(call say,LINK,$@)
@@ -155,9 +157,10 @@ $(O)/bin/%: $(O)/obj/tests/examples/%.o $(O)/lib/libhawser.a
 	$(call say,LINK,$@)
 	$(link) $(LIBS)
 
-$(O)/bin/redis: $(O)/obj/tests/support/redis_client.o
+$(O)/bin/redis: $(call objects,$(EXAMPLE_PART))
 $(O)/bin/test_redis_client: | $(O)/bin/redis # runs it
 $(patsubst %,$(O)/bin/%,$(filter test_cli%,$(TEST_NAMES))): | $(O)/bin/hawser # run it
+$(O)/bin/test_demo: | $(O)/bin/hawser-demo $(O)/bin/hawser-host
 
 # README shows the examples: callbacks that name all they are given, and use what they need.
 $(O)/obj/tests/examples/%.o: override CFLAGS += -Wno-unused-parameter
@@ -191,7 +194,7 @@ test: ## install what is missing, build all, run every test, and count
 		'behaviours have tests=tests/behaviours'
 
 # What takes seconds (networks, name servers, redis, hostile hosts) is left to `make test`.
-CHECK_LEAVES := test_faults test_redis test_redis_client test_resolver test_directories test_bench $(filter test_host_%,$(TEST_NAMES))
+CHECK_LEAVES := test_faults test_redis test_redis_client test_resolver test_directories test_bench test_demo $(filter test_host_%,$(TEST_NAMES))
 CHECK_RUNS    = $(patsubst %,$(BUILD)/test/bin/%,$(filter-out $(CHECK_LEAVES),$(TEST_NAMES)))
 
 check: ## the fast part of test (under 45 s)
@@ -257,8 +260,8 @@ install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
 uninstall: ## remove what install put there
 	$(call say,REMOVE,$(DESTDIR)$(PREFIX))
 	$(Q)rm -rf $(DESTDIR)$(INCLUDEDIR)/hawser
-	$(Q)cd $(DESTDIR)$(LIBDIR) && rm -f libhawser.a $(SO) $(SO).$(SOVERSION) $(SO).$(VERSION) pkgconfig/hawser.pc
-	$(Q)$(if $(INSTALLED),cd $(DESTDIR)$(BINDIR) && rm -f $(INSTALLED),:)
+	$(Q)rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libhawser.a $(SO) $(SO).$(SOVERSION) $(SO).$(VERSION) pkgconfig/hawser.pc)
+	$(Q)rm -f $(INSTALLED:%=$(DESTDIR)$(BINDIR)/%)
 
 clean: ## remove build/
 	@rm -rf $(BUILD)

@@ -6,10 +6,12 @@
  *	redis unix:/run/redis/redis-server.sock secret
  *	redis tcp:127.0.0.1:6379 secret
  *
+ * How a client on protocol "raw" is made is in redis_client.c; this is what uses it.
+ *
  * It ends with 0 when every command was answered as it should be, else with 1, and with 2 when it was called
  * wrongly. A server that cannot be reached, or refuses the password, ten times in a row is given up.
  */
-#include "../support/redis_client.h"
+#include "redis_client.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -118,7 +118,7 @@ CLIENT_TEST(bytes, descriptors_over_tcp_are_refused_and_stay_the_callers)
 	close(fd);
 }
 
-CLIENT_TEST(bytes, a44_a_host_that_does_not_read_blocks_nobody)
+CLIENT_TEST_NEVER_BLOCKS(bytes, a44_a_host_that_does_not_read_blocks_nobody)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, .unsent_bytes_max = 1 << 20);
 	char *large = calloc(1, 100000);
@@ -142,7 +142,7 @@ CLIENT_TEST(bytes, a44_a_host_that_does_not_read_blocks_nobody)
 	free(large);
 }
 
-CLIENT_TEST(bytes, a44_on_writable_is_told_when_the_queue_has_drained)
+CLIENT_TEST_NEVER_BLOCKS(bytes, a44_on_writable_is_told_when_the_queue_has_drained)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, .protocol = "raw", .unsent_bytes_max = 65536);
 	char block[4096];

@@ -159,15 +159,22 @@ CLIENT_TEST(calls, a37_when_the_host_goes_all_calls_fail_before_their_binding)
 	bed_expect_order(bed, ", maybe executed", "Slow lost");
 }
 
-CLIENT_TEST(calls, a38_a_request_error_fails_the_call_at_once)
+static void note_text(hawser_call *call, const struct hawser_bytes *reply, bool more,
+    const struct hawser_error *error, void *user)
+{
+	bed_on_reply(call, reply, more, error, user);
+	bed_note(user, "text: %s", error->text);
+}
+
+CLIENT_TEST(calls, a38_a_request_error_fails_the_call_at_once_with_its_text)
 {
 	struct script script;
 	hawser_binding *greeter = script_bound(&script, bed, NULL);
 
-	cr_assert_eq(bed_invoke(bed, greeter, "SayHello", ""), 0);
+	cr_assert_eq(bed_call(bed, hawser_invoke(greeter, "SayHello", "", 0, note_text, bed, NULL)), 0);
 	script_swallow(&script, bed, 12);
 	script_send(&script, "1500000010023a110a0f756e6b6e6f776e2072657175657374");
-	bed_wait(bed, "call call EPROTO protocol, answered");
+	bed_wait(bed, "call call EPROTO protocol, answered\ntext: unknown request\n");
 	cr_assert_eq(hawser_binding_state(greeter), HAWSER_BINDING_IS_BOUND, "the connection stays");
 	script_close(&script);
 }
@@ -250,7 +257,7 @@ CLIENT_TEST(calls, answers_are_matched_by_id_not_by_order)
 	bed_expect_order(bed, "reply n03", "reply n00");
 }
 
-CLIENT_TEST(calls, a_deadline_and_a_cancel_are_told_once_and_the_late_answer_is_ignored)
+CLIENT_TEST(calls, a12_a_deadline_and_a_cancel_are_told_once_and_the_late_answer_is_ignored)
 {
 	HAWSER_OPTIONS(
 	    hawser_invoke_options, hasty, .method = "Wait", .arguments = {"60", 2}, .deadline_ms = 15);

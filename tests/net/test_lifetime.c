@@ -164,17 +164,6 @@ CLIENT_TEST(lifetime, c2_ready_is_told_once)
 	cr_assert_eq(bed_count(bed, "client closed"), 0);
 }
 
-CLIENT_TEST(lifetime, c3_a_target_that_cannot_be_used_ends_the_client_once)
-{
-	HAWSER_OPTIONS(hawser_client_options, options, .rounds_max = 1);
-
-	close(sockets_listen_path(bed->target, -1));
-	bed_client(bed, &options);
-	bed_wait(bed, "client closed connect ECONNREFUSED refused");
-	bed_run_ms(bed, 10);
-	cr_assert_eq(bed_count(bed, "client closed"), 1);
-}
-
 CLIENT_TEST(lifetime, c4_closing_twice_is_told_once)
 {
 	hawser_client *client;

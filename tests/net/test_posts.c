@@ -3,6 +3,7 @@
  * What other threads may ask of a loop: posts, wake, stop, also while it ends. Behaviours D3, D4.
  */
 #include "../support/bed.h"
+#include "../support/engine_spy.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -107,6 +108,80 @@ CLIENT_TEST(posts, d3_posts_wake_and_stop_come_from_any_thread)
 	pthread_create(&threads[0], NULL, stop_after_a_while, bed->loop);
 	cr_assert_eq(hawser_loop_run(bed->loop), 0);
 	pthread_join(threads[0], NULL);
+}
+
+static void post_a_hundred(void *user)
+{
+	struct posted *posted = user;
+
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(hawser_loop_post(posted->bed->loop, post_told, posted), 0);
+}
+
+static void *post_a_hundred_from_a_thread(void *user)
+{
+	post_a_hundred(user);
+	return NULL;
+}
+
+static void wait_for_a_thread_that_posts(void *user)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, post_a_hundred_from_a_thread, user);
+	pthread_join(thread, NULL);
+}
+
+CLIENT_TEST(posts, d3_a_batch_wakes_a_sleeping_loop_once)
+{
+	struct posted posted = {bed, 1, 0};
+	struct engine_spy *spy = engine_spy_on(bed->loop);
+
+	spy->asleep = post_a_hundred;
+	spy->user = &posted;
+	cr_assert_eq(hawser_loop_run_once(bed->loop, HAWSER_NONE), 0);
+	cr_assert_eq(bed_count(bed, "post 1"), 100);
+	cr_assert_eq(spy->wakes, 1, "%u", spy->wakes);
+	spy->asleep = post_a_hundred;
+	cr_assert_eq(hawser_loop_run_once(bed->loop, HAWSER_NONE), 0);
+	cr_assert_eq(spy->wakes, 2, "the next sleep is one more");
+}
+
+CLIENT_TEST(posts, d3_a_loop_that_does_not_sleep_is_not_woken)
+{
+	struct posted posted = {bed, 1, 0};
+	struct engine_spy *spy = engine_spy_on(bed->loop);
+
+	cr_assert_eq(hawser_loop_post(bed->loop, wait_for_a_thread_that_posts, &posted), 0);
+	cr_assert_eq(hawser_loop_run_once(bed->loop, HAWSER_NONE), 0);
+	cr_assert_eq(bed_count(bed, "post 1"), 0, "they came while the posts before them were run");
+	cr_assert_eq(hawser_loop_run_once(bed->loop, HAWSER_NONE), 0, "it does not sleep on them");
+	cr_assert_eq(bed_count(bed, "post 1"), 100);
+	cr_assert_eq(hawser_loop_wake(bed->loop), 0);
+	cr_assert_eq(hawser_loop_stop(bed->loop), 0);
+	cr_assert_eq(hawser_loop_run_once(bed->loop, HAWSER_NONE), 0);
+	cr_assert_eq(spy->wakes, 0, "%u", spy->wakes);
+}
+
+static void wake_and_stop_a_hundred_times(void *user)
+{
+	struct posted *posted = user;
+
+	for (int i = 0; i < 100; i++) {
+		cr_assert_eq(hawser_loop_wake(posted->bed->loop), 0);
+		cr_assert_eq(hawser_loop_stop(posted->bed->loop), 0);
+	}
+}
+
+CLIENT_TEST(posts, d3_wakes_and_stops_of_one_sleep_wake_once)
+{
+	struct posted posted = {bed, 1, 0};
+	struct engine_spy *spy = engine_spy_on(bed->loop);
+
+	spy->asleep = wake_and_stop_a_hundred_times;
+	spy->user = &posted;
+	cr_assert_eq(hawser_loop_run_once(bed->loop, HAWSER_NONE), 0);
+	cr_assert_eq(spy->wakes, 1, "%u", spy->wakes);
 }
 
 CLIENT_TEST(posts, a_stop_before_the_run_leaves_it_one_turn_and_ends_no_other)

@@ -3,8 +3,8 @@
  * The example's Redis client against a server that the test plays itself: fragments, and what no server
  * should send. And the example as a program, against redis-server.
  */
+#include "../examples/redis_client.h"
 #include "../support/bed.h"
-#include "../support/redis_client.h"
 #include "../support/redis_server.h"
 
 #include <errno.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Setup, and what a loss leaves behind. Behaviours B8, C7 to C13, C17, D23.
+ * Setup, and what a loss leaves behind. Behaviours B8, C3, C7 to C13, C17, D23.
  */
 #include "../support/bed.h"
 #include "../support/script.h"
+#include "../support/sockets.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,6 +30,77 @@ static ssize_t refuse(hawser_client *client, const struct hawser_bytes *data, bo
 }
 
 #define ECHO_SETUP .service = "Echo", .method = "Echo", .request = {"hello", 5}
+
+#define SOON                                                                                                \
+	.attempt_deadline_ms = 20, .setup_deadline_ms = 20, .bind_deadline_ms = 20, .call_deadline_ms = 20, \
+	.drain_deadline_ms = 20
+
+/* What has ended stays ended when its deadlines would have come. */
+static void expect_silence(struct bed *bed)
+{
+	size_t length;
+
+	bed_settle(bed);
+	length = bed->length;
+	bed_run_ms(bed, 60);
+	cr_assert_eq(bed->length, length, "%s", bed->log + length);
+}
+
+CLIENT_TEST(setup, c3_a_target_that_cannot_be_used_ends_all_once_and_no_deadline_comes_late)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, SOON, .rounds_max = 1, .overall_deadline_ms = 20);
+	HAWSER_OPTIONS(hawser_bind_options, one_shot, .service = "Once", .one_shot = true, .deadline_ms = 20);
+	HAWSER_OPTIONS(hawser_setup_options, setup, ECHO_SETUP);
+	hawser_client *client;
+	hawser_binding *echo;
+
+	close(sockets_listen_path(bed->target, -1));
+	client = bed_client(bed, &options);
+	cr_assert_eq(bed_call(bed, hawser_client_setup(client, &setup, bed_on_setup, bed)), 0);
+	echo = bed_bind(bed, client, "Echo");
+	bed_bind_with(bed, client, &one_shot);
+	cr_assert_eq(bed_invoke(bed, echo, "Echo", "x"), 0);
+	bed_wait(bed, "client closed connect ECONNREFUSED refused");
+	expect_silence(bed);
+	cr_assert_eq(bed_count(bed, "client closed"), 1);
+	cr_assert_eq(bed_count(bed, "setup connect ECONNREFUSED"), 1);
+	cr_assert_eq(bed_count(bed, "Echo "), 1);
+	cr_assert_eq(bed_count(bed, "Once "), 1);
+	cr_assert_eq(bed_count(bed, "call "), 1);
+}
+
+CLIENT_TEST(setup, c3_a_close_stops_every_deadline)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, SOON);
+	HAWSER_OPTIONS(hawser_setup_options, setup, ECHO_SETUP);
+	hawser_client *client;
+
+	bed_host(bed, HOST_ARGUMENTS("--never-answer"));
+	client = bed_client(bed, &options);
+	cr_assert_eq(bed_call(bed, hawser_client_setup(client, &setup, bed_on_setup, bed)), 0);
+	bed_bind(bed, client, "Echo");
+	bed_wait(bed, "client preparing");
+	bed_settle(bed);
+	cr_assert_eq(bed_call(bed, hawser_client_close(client)), 0);
+	bed_wait(bed, "client closed none ECANCELED cancelled");
+	expect_silence(bed);
+}
+
+CLIENT_TEST(setup, c3_a_close_stops_the_deadlines_of_bindings_and_calls)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, SOON);
+	struct script script;
+	hawser_binding *greeter = script_bound(&script, bed, &options);
+
+	bed_bind(bed, hawser_binding_client(greeter), "Echo");
+	cr_assert_eq(bed_invoke(bed, greeter, "SayHello", ""), 0);
+	script_swallow(&script, bed, 26);
+	cr_assert_eq(bed_call(bed, hawser_client_close(hawser_binding_client(greeter))), 0);
+	bed_wait(bed, "client closed none ECANCELED cancelled");
+	expect_silence(bed);
+	cr_assert_eq(bed_count(bed, "ETIMEDOUT"), 0);
+	script_close(&script);
+}
 
 CLIENT_TEST(setup, c7_a_host_that_goes_at_the_bind_is_told_by_the_loss)
 {
@@ -161,6 +233,22 @@ CLIENT_TEST(setup, c12_a_setup_that_is_never_answered_is_a_timeout)
 	cr_assert_eq(bed_call(bed, hawser_client_setup(client, &setup, bed_on_setup, bed)), 0);
 	bed_wait(bed, "setup setup ETIMEDOUT deadline");
 	bed_wait(bed, "client closed setup ETIMEDOUT deadline");
+}
+
+CLIENT_TEST(setup, c12_each_round_of_a_client_that_retries_has_its_own_timeout)
+{
+	HAWSER_OPTIONS(hawser_client_options, options, AT_ONCE, .setup_deadline_ms = 20);
+	HAWSER_OPTIONS(hawser_setup_options, setup, ECHO_SETUP);
+	hawser_client *client;
+
+	bed_host(bed, HOST_ARGUMENTS("--never-answer"));
+	client = bed_client(bed, &options);
+	cr_assert_eq(bed_call(bed, hawser_client_setup(client, &setup, bed_on_setup, bed)), 0);
+	for (int i = 0; i < 3; i++)
+		bed_wait(bed, "client waiting setup ETIMEDOUT deadline");
+	cr_assert_eq(bed_count(bed, "setup setup ETIMEDOUT deadline"), 1, "its one answer:\n%s", bed->log);
+	cr_assert_eq(bed_count(bed, "client ready"), 0);
+	cr_assert_eq(bed_count(bed, "client closed"), 0);
 }
 
 CLIENT_TEST(setup, c13_setup_is_kept_across_retries)

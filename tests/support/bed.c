@@ -253,7 +253,7 @@ static unsigned long now_ms(void)
 }
 
 /* Planted bugs are waited for less long. */
-static unsigned patience_ms(void)
+unsigned bed_patience_ms(void)
 {
 	const char *given = getenv("HAWSER_TEST_PATIENCE_MS");
 
@@ -262,7 +262,7 @@ static unsigned patience_ms(void)
 
 void bed_wait(struct bed *bed, const char *words)
 {
-	unsigned long end = now_ms() + patience_ms();
+	unsigned long end = now_ms() + bed_patience_ms();
 
 	for (;;) {
 		const char *found = strstr(bed->log + bed->mark, words);

@@ -58,20 +58,23 @@ struct bed {
 	void *user;
 };
 
-#define CLIENT_TEST(suite, name)                                                   \
-	static void suite##_##name(struct bed *bed);                               \
-	ParameterizedTestParameters(suite, name)                                   \
-	{                                                                          \
-		return cr_make_param_array(struct rig_kind, rig_kinds, RIG_KINDS); \
-	}                                                                          \
-	ParameterizedTest(const struct rig_kind *kind, suite, name, .timeout = 60) \
-	{                                                                          \
-		struct bed bed;                                                    \
-                                                                                   \
-		bed_open(&bed, kind);                                              \
-		suite##_##name(&bed);                                              \
-		bed_close(&bed);                                                   \
-	}                                                                          \
+/* Nothing of it may block the loop: a turn that does not return ends the test much sooner. */
+#define CLIENT_TEST_NEVER_BLOCKS(suite, name) CLIENT_TEST_WITHIN(suite, name, 6)
+#define CLIENT_TEST(suite, name) CLIENT_TEST_WITHIN(suite, name, 60)
+#define CLIENT_TEST_WITHIN(suite, name, seconds)                                          \
+	static void suite##_##name(struct bed *bed);                                      \
+	ParameterizedTestParameters(suite, name)                                          \
+	{                                                                                 \
+		return cr_make_param_array(struct rig_kind, rig_kinds, RIG_KINDS);        \
+	}                                                                                 \
+	ParameterizedTest(const struct rig_kind *kind, suite, name, .timeout = (seconds)) \
+	{                                                                                 \
+		struct bed bed;                                                           \
+                                                                                          \
+		bed_open(&bed, kind);                                                     \
+		suite##_##name(&bed);                                                     \
+		bed_close(&bed);                                                          \
+	}                                                                                 \
 	static void suite##_##name(struct bed *bed)
 
 void bed_open(struct bed *bed, const struct rig_kind *kind);
@@ -119,6 +122,7 @@ void bed_on_writable(hawser_client *client, void *user);
 /* Runs the loop until a line with these words comes (looking on from behind the last one found). Fails the
  * test when it does not come in BED_PATIENCE_MS. */
 void bed_wait(struct bed *bed, const char *words);
+unsigned bed_patience_ms(void);
 /* Runs the loop for so long, or until nothing is left to do. */
 void bed_run_ms(struct bed *bed, unsigned ms);
 /* Turns that do not wait: what is queued is told. */

@@ -20,8 +20,8 @@
 #ifndef TESTS_SUPPORT_REDIS_STAGE_H
 #define TESTS_SUPPORT_REDIS_STAGE_H
 
+#include "../examples/redis_client.h"
 #include "bed.h"
-#include "redis_client.h"
 #include "redis_server.h"
 
 enum { STAGE_KINDS = 4, STAGE_KEYS = 20000, STAGE_COMMANDS_MAX = 3 * STAGE_KEYS, STAGE_LARGE = 1 << 20 };

@@ -44,21 +44,37 @@ void script_send(struct script *script, const char *hex)
 	script_send_bytes(script, bytes, size);
 }
 
+void script_read(struct script *script, struct bed *bed, void *ret_bytes, size_t size)
+{
+	char *bytes = ret_bytes;
+	unsigned silent_ms = 0;
+
+	while (size > 0 && silent_ms < bed_patience_ms()) {
+		ssize_t got = recv(script->fd, bytes, size, MSG_DONTWAIT);
+
+		if (got > 0) {
+			bytes += got;
+			size -= (size_t)got;
+			cr_assert_eq(hawser_loop_run_once(bed->loop, 0), 0);
+		} else {
+			cr_assert(got < 0 && errno == EAGAIN, "the client has gone");
+			cr_assert_eq(hawser_loop_run_once(bed->loop, 5), 0);
+			silent_ms += 5;
+		}
+	}
+	cr_assert_eq(size, 0, "%zu bytes did not come", size);
+}
+
 void script_swallow(struct script *script, struct bed *bed, size_t size)
 {
 	char bytes[65536];
 
-	for (int i = 0; i < 2000 && size > 0; i++) {
-		ssize_t got =
-		    recv(script->fd, bytes, size < sizeof(bytes) ? size : sizeof(bytes), MSG_DONTWAIT);
+	while (size > 0) {
+		size_t part = size < sizeof(bytes) ? size : sizeof(bytes);
 
-		if (got > 0)
-			size -= (size_t)got;
-		else
-			cr_assert(got < 0 && errno == EAGAIN, "the client has gone");
-		cr_assert_eq(hawser_loop_run_once(bed->loop, got > 0 ? 0 : 5), 0);
+		script_read(script, bed, bytes, part);
+		size -= part;
 	}
-	cr_assert_eq(size, 0, "%zu bytes did not come", size);
 }
 
 void script_hang_up(struct script *script)

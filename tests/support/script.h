@@ -21,7 +21,9 @@ void script_open(struct script *script, struct bed *bed);
 void script_accept(struct script *script, struct bed *bed);
 void script_send(struct script *script, const char *hex);
 void script_send_bytes(struct script *script, const void *bytes, size_t size);
-/* Turns the loop until so many bytes have come; they are thrown away. */
+/* Turns the loop until so many bytes have come. */
+void script_read(struct script *script, struct bed *bed, void *ret_bytes, size_t size);
+/* The same; they are thrown away. */
 void script_swallow(struct script *script, struct bed *bed, size_t size);
 /* Closes the connection, and opens for the next one. */
 void script_hang_up(struct script *script);

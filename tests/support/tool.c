@@ -20,22 +20,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SECONDS_MAX = 60, PATH_BYTES = 4096, ARGUMENTS_MAX = 24, POLL_MS = 10 };
+enum { SECONDS_MAX = 60, PATH_BYTES = 4096, NAME_BYTES = 32, ARGUMENTS_MAX = 24, POLL_MS = 10 };
 
 const char *tool_program(void)
+{
+	return tool_program_named("hawser");
+}
+
+const char *tool_program_named(const char *name)
 {
 	static char path[PATH_BYTES];
 	const char *build = getenv("HAWSER_BUILD_DIR");
 	ssize_t size;
 
 	if (build) {
-		snprintf(path, sizeof(path), "%s/bin/hawser", build);
+		snprintf(path, sizeof(path), "%s/bin/%s", build, name);
 		return path;
 	}
-	size = readlink("/proc/self/exe", path, sizeof(path) - sizeof("/hawser"));
+	size = readlink("/proc/self/exe", path, sizeof(path) - NAME_BYTES);
 	cr_assert_gt(size, 0);
 	path[size] = '\0';
-	memcpy(strrchr(path, '/'), "/hawser", sizeof("/hawser"));
+	snprintf(strrchr(path, '/'), NAME_BYTES, "/%s", name);
 	return path;
 }
 

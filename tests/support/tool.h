@@ -27,8 +27,9 @@ struct tool {
 	char err[TOOL_OUTPUT_MAX]; /* on a terminal all is in out */
 };
 
-/* The program's path, for a shell. */
+/* The program's path, for a shell; and that of another tool beside it, until the next call. */
 const char *tool_program(void);
+const char *tool_program_named(const char *name);
 
 #define TOOL_ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 

@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <hawser/hawser.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,17 @@ Test(bench, help_says_what_one_unit_of_work_is)
 	cr_assert_eq(count_of("SO_ERROR"), 1);
 	cr_assert_eq(bench("--help"), 0);
 	cr_assert_eq(count_of("connect --help"), 1);
+	cr_assert_eq(bench("help"), 0);
+	cr_assert_eq(count_of("connect --help"), 1);
+}
+
+Test(bench, version_is_the_librarys)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "hawser-bench %s\n", hawser_version());
+	cr_assert_eq(bench("--version"), 0);
+	cr_assert_str_eq(output, text);
 }
 
 struct mistake {
@@ -175,7 +187,8 @@ ParameterizedTestParameters(bench, a_wrong_command_line_is_refused)
 	static struct mistake mistakes[] = {
 	    {"", "Usage: "},
 	    {"nonsense", "Usage: "},
-	    {"connect --nonsense", "nonsense"},
+	    {"connect --nonsense", "hawser-bench connect: unrecognized option '--nonsense'"},
+	    {"connect --nonsense", "hawser-bench: see hawser-bench connect --help"},
 	    {"connect stray", "stray: not expected"},
 	    {"connect --passes", "requires an argument"},
 	    {"connect --passes 0", "from 1 to "},

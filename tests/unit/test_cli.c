@@ -129,10 +129,44 @@ Test(cli, attempts_counts_rounds)
 
 Test(cli, a_name_that_cannot_be_looked_up)
 {
+	const char *at;
+
 	/* No question leaves this machine: the resolver gets no socket for it. */
 	syscall_fault_always(__NR_socket, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, EMFILE);
 	ENDS(1, "connect", "tcp:no-such-host.invalid:7000", "--json");
 	SAYS(".[0].stage == \"resolve\" and .[0].address == \"\" and .[0].exit == 1");
+	ENDS(1, "connect", "tcp:no-such-host.invalid:7000");
+	at = strstr(tool.err, "  failed   resolve: E");
+	cr_assert_not_null(at, "%s", tool.err);
+	at += strlen("  failed   resolve: ");
+	cr_assert_eq(
+	    at[strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")], '\n', "more than the name of the errno: %s", at);
+}
+
+Test(cli, what_is_no_socket_is_not_called_one)
+{
+	static const char *const words[] = {"unix:/tmp", "unix:/etc/passwd"};
+
+	for (int i = 0; i < 2; i++) {
+		ENDS(1, "connect", words[i]);
+		ERR("  advice   check the path: what is there is no socket\n");
+	}
+	ENDS(1, "connect", "unix:@hawser-nobody-has-this-name");
+	ERR("  failed   connect: ECONNREFUSED, Connection refused\n");
+	ERR("  advice   start the host, or check the name\n");
+	START(target);
+	host_kill(&host);
+	ENDS(1, "connect", target);
+	ERR("  advice   start the host: the socket is there, but nobody listens on it any more\n");
+}
+
+Test(cli, a_sentence_is_not_said_twice)
+{
+	START(target);
+	syscall_fault_always(__NR_connect, SYSCALL_FAULT_ANY, EACCES);
+	ENDS(1, "connect", target, "--engine", "epoll");
+	ERR(": Permission denied\n  failed   connect: EACCES\n");
+	ERR("  advice   ask for write permission on the socket");
 }
 
 Test(cli, a_deadline_says_what_failed_before_it)

@@ -43,8 +43,12 @@ ParameterizedTestParameters(cli_usage, a_command_line_that_cannot_be_meant)
 	    {{"connect", "tcp:localhost:http"}, "port"},
 	    {{"connect", "tcp::80"}, "host"},
 	    {{"watch", "fd:x"}, "fd:"},
-	    {{"connect", X, "--nonsense"}, "--nonsense"},
-	    {{"connect", X, "--engine"}, "requires an argument"},
+	    {{"connect", X, "--nonsense"}, "there is no option --nonsense; see hawser connect --help"},
+	    {{"bind", X, "--nonsense=1", "S"}, "there is no option --nonsense=1; see hawser bind --help"},
+	    {{"connect", X, "--engine"}, "--engine requires an argument; see hawser connect --help"},
+	    {{"connect", X, "--att"}, "--attempts requires an argument"},
+	    {{"connect", X, "--de"}, "--deadline-ms requires an argument"},
+	    {{"connect", X, "--d", "1"}, "--d may be one of several options; see hawser connect --help"},
 	    {{"connect", X, "--engine", "kqueue"}, "--engine kqueue: expected auto, uring or epoll"},
 	    {{"connect", X, "--backoff", "slow"}, "--backoff slow: expected auto, perfetto, grpc"},
 	    {{"connect", X, "--protocol", "http"}, "--protocol http: expected perfetto, raw or none"},
@@ -57,8 +61,11 @@ ParameterizedTestParameters(cli_usage, a_command_line_that_cannot_be_meant)
 	    {{"bind", X, "S", "--hex", "00"}, "--hex is no option of bind"},
 	    {{"status", X, "-q"}, "--quiet is no option of status"},
 	    {{"diagram", "binding", "-v"}, "--verbose is no option of diagram"},
-	    {{"connect", X, "-x"}, "x"},
-	    {{"connect", X, "--json=yes"}, "json"},
+	    {{"connect", X, "-x"}, "there is no option -x; see hawser connect --help"},
+	    {{"connect", X, "-qx"}, "there is no option -x"},
+	    {{"connect", X, "--json=yes"}, "--json takes no argument; see hawser connect --help"},
+	    {{"help", "conect"}, "there is no command \"conect\"; see hawser --help"},
+	    {{"help", "connect", "more"}, "one argument too many: \"more\""},
 	    {{"bind", X, "S", "--protocol", "raw"}, "raw carries bytes and knows no services"},
 	    {{"invoke", X, "S", "M", "--protocol", "none"}, "only perfetto can bind one"},
 	    {{"watch", X, "--protocol", "none"}, "nothing is left to watch"},
@@ -129,6 +136,18 @@ Test(cli_usage, help_of_each_command_has_options_exit_codes_and_examples)
 		snprintf(begin, sizeof(begin), "\n  %s T", names[i]);
 		cr_assert_not_null(strstr(tool.out, begin), "%s", tool.out);
 	}
+}
+
+Test(cli_usage, help_is_a_word_too)
+{
+	static struct tool other;
+
+	cr_assert_eq(tool_run(&tool, TOOL_ARGUMENTS("--help")), 0);
+	cr_assert_eq(tool_run(&other, TOOL_ARGUMENTS("help")), 0);
+	cr_assert_str_eq(other.out, tool.out);
+	cr_assert_eq(tool_run(&tool, TOOL_ARGUMENTS("invoke", "--help")), 0);
+	cr_assert_eq(tool_run(&other, TOOL_ARGUMENTS("help", "invoke")), 0);
+	cr_assert_str_eq(other.out, tool.out);
 }
 
 Test(cli_usage, version_is_the_librarys)

@@ -201,7 +201,11 @@ ENGINE_TEST(watch, destroy_leaves_it_without_a_completion)
 ENGINE_TEST(resolve, localhost_is_found)
 {
 	struct rig_operation resolve = {0};
+	struct addrinfo *found = NULL;
 
+	if (getaddrinfo("localhost", NULL, NULL, &found) != 0)
+		cr_skip_test("localhost has no address here");
+	freeaddrinfo(found);
 	rig_resolve(rig, &resolve, "localhost");
 	cr_assert_not(resolve.ended);
 	rig_until(rig, resolve.ended);
@@ -211,6 +215,9 @@ ENGINE_TEST(resolve, localhost_is_found)
 	/* The port stands at the same place in both. */
 	cr_assert_eq(ntohs(resolve.addresses[0].in.sin_port), 4711);
 }
+
+/* Has an address on every machine, also where /etc/hosts has no localhost. */
+static const char anywhere[] = "127.0.0.1";
 
 static sem_t asked;
 static sem_t answer;
@@ -278,10 +285,10 @@ ENGINE_TEST(resolve, d19_a_cancelled_lookup_ends_at_once_and_its_answer_is_dropp
 	struct rig_operation other = {0};
 
 	look_up_slowly();
-	rig_resolve(rig, &cancelled, "localhost");
+	rig_resolve(rig, &cancelled, anywhere);
 	sem_wait(&asked);
 	end_by_cancel(rig, &cancelled);
-	rig_resolve(rig, &other, "localhost");
+	rig_resolve(rig, &other, anywhere);
 	sem_wait(&asked);
 	sem_post(&answer);
 	sem_post(&answer);
@@ -323,7 +330,7 @@ ENGINE_TEST(resolve, many_at_once_are_all_answered)
 	static struct rig_operation lookups[40];
 
 	for (unsigned i = 0; i < 40; i++)
-		rig_resolve(rig, &lookups[i], "localhost");
+		rig_resolve(rig, &lookups[i], anywhere);
 	rig->completions_max = 3;
 	rig_until(rig, rig->ended == 40);
 	for (unsigned i = 0; i < 40; i++)

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <hawser/hawser.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -70,18 +71,29 @@ static size_t output_read(char *text, size_t size)
 Test(host_options, help_names_every_option_and_shows_examples)
 {
 	static const char *const wanted[] = {"--start-late-ms N", "--bind-listen-gap-ms N",
-	    "--exit-after-ms N", "--connections-max N", "--backlog N", "--no-unlink", "--overlong", "--quiet",
-	    "--print-ready", "--count-file PATH", "--refuse SERVICE", "--never-answer", "--never-answer-bind",
-	    "--request-error", "--wrong-reply", "--stop-reading-after N", "--no-accept", "--reorder",
-	    "--duplicate-replies", "--garbage", "--garbage-length", "--seed N", "--flood N",
-	    "--close-after-calls N", "--die-after-calls N", "--close-on-accept", "--reset-on-accept",
-	    "--close-after-bind", "--fragment N", "Examples:", "Counter"};
+	    "--exit-after-ms N", "--connections-max N", "--backlog N", "--no-unlink", "--replace",
+	    "--overlong", "--quiet", "--print-ready", "--count-file PATH", "--refuse SERVICE",
+	    "--never-answer", "--never-answer-bind", "--request-error", "--wrong-reply",
+	    "--stop-reading-after N", "--no-accept", "--reorder", "--duplicate-replies", "--garbage",
+	    "--garbage-length", "--seed N", "--flood N", "--close-after-calls N", "--die-after-calls N",
+	    "--close-on-accept", "--reset-on-accept", "--close-after-bind", "--fragment N", "--help",
+	    "--version", "Examples:", "Counter"};
 	char text[8192];
 	cr_assert_eq(host_spawn(&host, HOST_ARGUMENTS("--help")), 0);
 	output_read(text, sizeof(text));
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		cr_assert_not_null(strstr(text, wanted[i]), "%s", wanted[i]);
 	cr_assert_eq(host_wait(&host, HOST_EXIT_TIMEOUT_MS), 0);
+}
+
+Test(host_options, version_is_the_librarys)
+{
+	char text[64], wanted[64];
+	snprintf(wanted, sizeof(wanted), "hawser-host %s\n", hawser_version());
+	cr_assert_eq(host_spawn(&host, HOST_ARGUMENTS("--version")), 0);
+	output_read(text, sizeof(text));
+	cr_assert_eq(host_wait(&host, HOST_EXIT_TIMEOUT_MS), 0);
+	cr_assert_str_eq(text, wanted);
 }
 
 static void fails(const char *const *arguments, int status, const char *sentence)
@@ -104,6 +116,8 @@ Test(host_options, errors_say_which_part_is_wrong)
 	fails(HOST_ARGUMENTS("--seed", "99999999999999999999", target), 2,
 	    "--seed 99999999999999999999: expected");
 	fails(HOST_ARGUMENTS("--refuse", "Nobody", target), 2, "--refuse Nobody: there is no such service");
+	fails(HOST_ARGUMENTS("--replace", "--no-unlink", target), 2,
+	    "--replace and --no-unlink contradict each other");
 	fails(HOST_ARGUMENTS("--quiet"), 2, "no target to listen on");
 	fails(HOST_ARGUMENTS("pipe:/x"), 2, "target pipe:/x: the scheme is neither unix: nor tcp:");
 	fails(HOST_ARGUMENTS("unix:"), 2, "target unix:: the path is empty");
@@ -234,32 +248,6 @@ Test(host_options, backlog_is_given_to_listen)
 	cr_assert_geq(first, 0);
 	cr_assert_eq(peer_connect_within(target, SILENCE_MS), -EAGAIN);
 	close(first);
-}
-
-Test(host_options, a_stale_path_makes_way_unless_told_otherwise)
-{
-	START(target);
-	host_kill(&host);
-	cr_assert(exists(path));
-	cr_assert_eq(peer_connect(target), -ECONNREFUSED);
-	fails(HOST_ARGUMENTS("--no-unlink", target), 1, "bind: Address already in use");
-	cr_assert(exists(path));
-	START(target);
-	serves(target);
-	cr_assert_eq(host_stop(&host), 0);
-	START("--no-unlink", target);
-	serves(target);
-}
-
-Test(host_options, a_path_taken_over_by_another_host_is_left_alone)
-{
-	struct host second;
-	START(target);
-	cr_assert_eq(host_start(&second, HOST_ARGUMENTS(target)), 0);
-	cr_assert_eq(host_stop(&host), 0);
-	serves(target);
-	cr_assert_eq(host_stop(&second), 0);
-	cr_assert_not(exists(path));
 }
 
 Test(host_options, overlong_widens_lengths_above_127)

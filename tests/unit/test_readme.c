@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * README tells the truth: its diagrams are those of the tables, its program is the one that is built, and
- * every target it names is there.
+ * README tells the truth: its diagrams are those of the tables, its programs and pieces of programs are those
+ * that are built.
  */
 #include <criterion/criterion.h>
 #include <hawser/hawser.h>
@@ -59,6 +59,41 @@ Test(readme, carries_the_program_that_is_built)
 	char *program = read_file("tests/examples/greet.c");
 
 	expect_block(readme, "c", program);
+	free(program);
+	free(readme);
+}
+
+/* The text between two fences, or NULL when there is no further block. */
+static char *next_c_block(const char **at)
+{
+	static const char fence[] = "\n```c\n";
+	const char *begin = strstr(*at, fence);
+	const char *end = begin ? strstr(begin + strlen(fence), "\n```\n") : NULL;
+
+	if (!begin)
+		return NULL;
+	cr_assert(end, "a block without an end: %.80s", begin);
+	*at = end;
+	begin += strlen(fence) - 1; /* with the line feed before it: it begins a line of the program, too */
+	return strndup(begin, (size_t)(end - begin) + 1);
+}
+
+Test(readme, carries_pieces_of_the_redis_client_as_it_is_built)
+{
+	static const char *const wanted[] = {"hawser_client_setup(", "on_data(", "hawser_client_sent("};
+	char *readme = read_file("README.md");
+	char *program = read_file("tests/examples/redis_client.c");
+	const char *at = strstr(readme, "tests/examples/redis_client.c");
+	unsigned found = 0;
+
+	cr_assert_not_null(at);
+	for (char *block; (block = next_c_block(&at)) != NULL; free(block)) {
+		cr_assert(strstr(program, block), "this is not in tests/examples/redis_client.c:%s", block);
+		cr_assert_lt(found, 3, "a piece that this test does not expect:%s", block);
+		cr_assert(strstr(block, wanted[found]), "no %s in:%s", wanted[found], block);
+		found++;
+	}
+	cr_assert_eq(found, 3);
 	free(program);
 	free(readme);
 }

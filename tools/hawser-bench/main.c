@@ -7,6 +7,7 @@
 #include "options.h"
 #include "report.h"
 
+#include <hawser/hawser.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -120,17 +121,22 @@ static int connect_main(int count, char **arguments)
 
 static void usage_print(FILE *file)
 {
-	fprintf(file, "Usage: hawser-bench connect [OPTION]...\n"
-		      "  connect   hawser's connects next to bare loops, and the memory of an idle client\n"
-		      "hawser-bench connect --help lists the options.\n");
+	fprintf(file,
+	    "Usage: hawser-bench connect [OPTION]...\n"
+	    "  connect   hawser's connects next to bare loops, and the memory of an idle client\n"
+	    "hawser-bench connect --help lists the options; hawser-bench --version prints the version.\n");
 }
 
 int main(int count, char **arguments)
 {
 	if (count > 1 && strcmp(arguments[1], "connect") == 0)
 		return connect_main(count - 1, arguments + 1);
-	if (count > 1 && strcmp(arguments[1], "--help") == 0) {
+	if (count > 1 && (strcmp(arguments[1], "--help") == 0 || strcmp(arguments[1], "help") == 0)) {
 		usage_print(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (count > 1 && strcmp(arguments[1], "--version") == 0) {
+		printf("hawser-bench %s\n", hawser_version());
 		return EXIT_SUCCESS;
 	}
 	usage_print(stderr);

@@ -142,8 +142,10 @@ static bool option_take(int option, struct options *options, bool *ret_quick)
 		options->gate = true;
 		return true;
 	default:
-		if (option < 0 || option >= NUMBERS)
-			return false; /* getopt has said why */
+		if (option < 0 || option >= NUMBERS) { /* getopt has said why */
+			fprintf(stderr, "hawser-bench: see hawser-bench connect --help\n");
+			return false;
+		}
 		number = &numbers[option];
 		return number_read(number->name, optarg, number->min, number->max,
 		    (uint32_t *)(void *)((char *)options + number->place));
@@ -179,9 +181,11 @@ enum options_verdict options_parse(int count, char **arguments, struct options *
 	    .depths_count = 3,
 	    .tcp = true,
 	    .local = true};
+	static char name[] = "hawser-bench connect";
 	bool quick = false;
 	int option;
 
+	arguments[0] = name; /* what getopt's sentences begin with */
 	while ((option = getopt_long(count, arguments, "", known, NULL)) != -1) {
 		if (option == OPTION_HELP) {
 			help_print();

@@ -22,6 +22,18 @@ static void keep_error(struct actor *actor, const struct hawser_error *error)
 	snprintf(actor->last_text, sizeof(actor->last_text), "%s", error->text);
 }
 
+/* " (500 ms)" where the sentence speaks of the attempt's deadline, else "". */
+static const char *deadline_of(const struct actor *actor, const struct hawser_error *error)
+{
+	static char text[32];
+
+	text[0] = '\0';
+	if (error->cause == HAWSER_CAUSE_DEADLINE && error->stage == HAWSER_STAGE_CONNECT &&
+	    actor->attempt_deadline_ms != HAWSER_AUTO)
+		snprintf(text, sizeof(text), " (%u ms)", actor->attempt_deadline_ms);
+	return text;
+}
+
 static void say_change(struct actor *actor, const struct hawser_change *change)
 {
 	const struct hawser_error *error = change->error;
@@ -33,15 +45,15 @@ static void say_change(struct actor *actor, const struct hawser_change *change)
 	case HAWSER_WAITING:
 		if (!error)
 			return;
-		say(actor->name, "attempt %u: %s at %s, %s; next round in %llu ms", change->attempt,
+		say(actor->name, "attempt %u: %s at %s, %s%s; next round in %llu ms", change->attempt,
 		    hawser_errno_name(error->code), hawser_stage_name(error->stage), error->text,
-		    (unsigned long long)since_ms(change->next_retry_ns));
+		    deadline_of(actor, error), (unsigned long long)since_ms(change->next_retry_ns));
 		return;
 	case HAWSER_CLOSED:
 		if (error && error->cause != HAWSER_CAUSE_CANCELLED)
-			say(actor->name, "gave up after %u rounds: %s at %s, %s (%s)", change->round,
+			say(actor->name, "gave up after %u rounds: %s at %s, %s%s; address %s", change->round,
 			    hawser_errno_name(error->code), hawser_stage_name(error->stage), error->text,
-			    change->address);
+			    deadline_of(actor, error), change->address);
 		return;
 	default:
 		return;
@@ -97,6 +109,7 @@ void actor_start(struct actor *actor, hawser_loop *loop, struct hawser_client_op
 	options->name = actor->name;
 	options->user = actor;
 	options->on_change = on_change;
+	actor->attempt_deadline_ms = options->attempt_deadline_ms;
 	actor->began_ns = hawser_loop_now_ns(loop);
 	if (hawser_client_new(loop, options, &actor->client) < 0)
 		say(actor->name, "no client for %s", options->target);

@@ -31,8 +31,8 @@ void stage_kill_host(struct stage *stage);
 struct actor {
 	const char *name;
 	hawser_client *client;
-	bool loud;         /* each of its changes is a line */
-	bool quiet_rounds; /* only the first and the last rounds are */
+	bool loud; /* each of its changes is a line */
+	uint32_t attempt_deadline_ms;
 	uint64_t began_ns; /* this wish to be connected */
 	uint64_t ready_ns[SAMPLES_MAX];
 	uint64_t bound_ns[SAMPLES_MAX];
@@ -55,6 +55,9 @@ struct row {
 	struct actor *actors;
 	unsigned count;
 };
+/* Nearest rank: the smallest sample that so many percent of all do not exceed. They are sorted, and count is
+ * not 0. */
+uint64_t table_percentile(const uint64_t *samples, unsigned count, unsigned percent);
 void table_print(const struct row *rows, unsigned count);
 void say(const char *who, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void say_begin(void);

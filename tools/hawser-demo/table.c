@@ -77,12 +77,19 @@ static struct samples gather(const struct row *row, bool bound)
 	return all;
 }
 
+uint64_t table_percentile(const uint64_t *samples, unsigned count, unsigned percent)
+{
+	unsigned rank = (count * percent + 99) / 100;
+
+	return samples[rank ? rank - 1 : 0];
+}
+
 static void percentile(const struct samples *all, unsigned percent, char text[16])
 {
 	if (all->count == 0)
 		snprintf(text, 16, "-");
 	else
-		snprintf(text, 16, "%.1f ms", (double)all->ns[(all->count - 1) * percent / 100] / 1e6);
+		snprintf(text, 16, "%.1f ms", (double)table_percentile(all->ns, all->count, percent) / 1e6);
 }
 
 static void print_row(const struct row *row)

@@ -6,7 +6,8 @@
  * Happy path: parse at start, so that a typing error shows at once; bind and listen, when the options want
  * them; print "ready" with the port the kernel chose; close and unlink.
  * Failures: each part of a target has its sentence; bind() on an existing path fails unless it is a socket
- * that may make way; a path that another host has taken over meanwhile is not unlinked.
+ * that may make way: one where nobody listens, or any if the options say so; a path that another host has
+ * taken over meanwhile is not unlinked.
  */
 #include "listener.h"
 
@@ -114,7 +115,29 @@ static const char *listener_path(const struct listener *listener)
 	return address->sun_family == AF_UNIX && address->sun_path[0] != '\0' ? address->sun_path : NULL;
 }
 
-static int stale_unlink(const struct listener *listener)
+/* Who listens there can be known by a connect only. A full backlog (EAGAIN) is somebody's, too. */
+static int stale_check(const struct listener *listener)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return system_fail(listener, "socket");
+	bool connected =
+	    connect(fd, (const struct sockaddr *)&listener->address, listener->address_length) == 0;
+	int error = connected ? EAGAIN : errno;
+	close(fd);
+	if (error == ECONNREFUSED || error == ENOENT)
+		return 0;
+	if (error == EAGAIN) {
+		fprintf(stderr,
+		    "hawser-host: target %s: another host listens there; --replace takes its place\n",
+		    listener->target);
+		return -EADDRINUSE;
+	}
+	errno = error;
+	return system_fail(listener, "connect, to see whether somebody listens there");
+}
+
+static int existing_unlink(const struct listener *listener, bool if_stale)
 {
 	struct stat status;
 	const char *path = listener_path(listener);
@@ -122,14 +145,18 @@ static int stale_unlink(const struct listener *listener)
 		return 0;
 	if (!S_ISSOCK(status.st_mode))
 		return parse_fail(listener->target, "the path exists and is no socket");
+	int error = if_stale ? stale_check(listener) : 0;
+	if (error < 0)
+		return error;
 	if (unlink(path) < 0 && errno != ENOENT)
 		return system_fail(listener, "unlink");
 	return 0;
 }
 
-int listener_bind(struct listener *listener, bool unlink_first)
+int listener_bind(struct listener *listener, enum listener_existing existing)
 {
-	int error = unlink_first ? stale_unlink(listener) : 0;
+	int error =
+	    existing == EXISTING_STAYS ? 0 : existing_unlink(listener, existing == EXISTING_GOES_IF_STALE);
 	if (error < 0)
 		return error;
 	int family = listener->address.ss_family;

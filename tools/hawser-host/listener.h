@@ -26,9 +26,11 @@ struct listener {
 /* Judges the text alone. -EINVAL: a sentence on stderr said which part is wrong. */
 int listener_parse(const char *target, struct listener *ret_listener);
 
-/* Makes the socket and binds it; with unlink_first, an existing socket file makes way. -errno, with a
- * sentence. */
-int listener_bind(struct listener *listener, bool unlink_first);
+/* What is done with a socket file that is at the path already. */
+enum listener_existing { EXISTING_STAYS, EXISTING_GOES_IF_STALE, EXISTING_GOES };
+
+/* Makes the socket and binds it. -errno, with a sentence: -EADDRINUSE for a socket file that stays. */
+int listener_bind(struct listener *listener, enum listener_existing existing);
 int listener_listen(struct listener *listener, int backlog);
 void listener_print_ready(const struct listener *listener);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * hawser-host: a host to test clients of the Perfetto IPC format against. It offers well-behaved services
- * and misbehaves exactly as its options say. It uses nothing of the library.
+ * and misbehaves exactly as its options say. It uses nothing of the library but
+ * its version.
  *
- * Exit status: 0 after a signal, --exit-after-ms, --die-after-calls or --help; 1 if it cannot listen; 2 if
- * the command line or a target is wrong.
+ * Exit status: 0 after a signal, --exit-after-ms, --die-after-calls, --help or --version; 1 if it cannot
+ * listen; 2 if the command line or a target is wrong.
  */
 #include <errno.h>
 
@@ -19,7 +20,7 @@ int main(int argument_count, char **arguments)
 	enum options_verdict verdict;
 	if (options_parse(argument_count, arguments, &options, &verdict) < 0)
 		return EXIT_USAGE;
-	if (verdict == OPTIONS_HELP_SHOWN)
+	if (verdict == OPTIONS_SHOWN)
 		return 0;
 	int error = server_run(&options);
 	if (error == -EINVAL)

@@ -13,13 +13,14 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <hawser/base.h> /* its version, nothing else */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "services.h"
 
-enum rule_kind { RULE_FLAG, RULE_NUMBER, RULE_PATH, RULE_SERVICE, RULE_HELP };
+enum rule_kind { RULE_FLAG, RULE_NUMBER, RULE_PATH, RULE_SERVICE, RULE_HELP, RULE_VERSION };
 
 struct rule {
 	const char *name;
@@ -60,6 +61,7 @@ static const struct rule rules[] = {
 	"close connections beyond N at once (4096)"),
     NUMBER("backlog", backlog, "N", 0, COUNT_MAX, "backlog given to listen() (4096)"),
     FLAG("no-unlink", no_unlink, "leave an existing socket file, so that bind() fails on it"),
+    FLAG("replace", replace, "take the path of a host that listens there (else only of one that is gone)"),
     FLAG("overlong", overlong, "4-byte lengths for nested messages above 127 bytes, as a real host"),
     FLAG("quiet", quiet, "neither ready lines nor the summary"),
     FLAG("print-ready", print_ready, "print \"ready TARGET\" for each listener (on unless --quiet)"),
@@ -89,6 +91,7 @@ static const struct rule rules[] = {
     FLAG("close-after-bind", close_after_bind, "close a connection after its first bind, once answered"),
     NUMBER("fragment", fragment_bytes, "N", 1, COUNT_MAX, "write at most N bytes at a time"),
     {"help", RULE_HELP, 0, NULL, 0, 0, "show this"},
+    {"version", RULE_VERSION, 0, NULL, 0, 0, "show the version"},
 };
 
 enum { RULES_COUNT = sizeof(rules) / sizeof(rules[0]) };
@@ -180,6 +183,16 @@ static int targets_take(int count, char **targets, struct options *options)
 	return 0;
 }
 
+static bool shows(const struct rule *rule)
+{
+	if (rule->kind == RULE_HELP)
+		help_print();
+	else if (rule->kind == RULE_VERSION)
+		printf("hawser-host %d.%d.%d\n", HAWSER_VERSION_MAJOR, HAWSER_VERSION_MINOR,
+		    HAWSER_VERSION_PATCH);
+	return rule->kind == RULE_HELP || rule->kind == RULE_VERSION;
+}
+
 int options_parse(
     int argument_count, char **arguments, struct options *ret_options, enum options_verdict *ret_verdict)
 {
@@ -205,13 +218,16 @@ int options_parse(
 			fprintf(stderr, "hawser-host: see --help\n");
 			return -EINVAL;
 		}
-		if (rules[index].kind == RULE_HELP) {
-			help_print();
-			*ret_verdict = OPTIONS_HELP_SHOWN;
+		if (shows(&rules[index])) {
+			*ret_verdict = OPTIONS_SHOWN;
 			return 0;
 		}
 		if (rule_apply(&rules[index], optarg, &options) < 0)
 			return -EINVAL;
+	}
+	if (options.replace && options.no_unlink) {
+		fprintf(stderr, "hawser-host: --replace and --no-unlink contradict each other\n");
+		return -EINVAL;
 	}
 	if (targets_take(argument_count - optind, arguments + optind, &options) < 0)
 		return -EINVAL;

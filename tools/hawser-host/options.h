@@ -24,6 +24,7 @@ struct options {
 	uint64_t connections_max;
 	uint64_t backlog;
 	bool no_unlink;
+	bool replace;
 	bool quiet;
 	bool print_ready;
 	const char *count_file;
@@ -52,7 +53,7 @@ struct options {
 	uint64_t fragment_bytes; /* 0: as many as fit */
 };
 
-enum options_verdict { OPTIONS_RUN, OPTIONS_HELP_SHOWN };
+enum options_verdict { OPTIONS_RUN, OPTIONS_SHOWN };
 
 /* -EINVAL: a sentence on stderr said what is wrong. */
 int options_parse(

@@ -78,8 +78,11 @@ static int server_listen(struct server *server)
 static int server_bind(struct server *server)
 {
 	const struct options *options = server->host.options;
+	enum listener_existing existing = options->no_unlink ? EXISTING_STAYS
+					  : options->replace ? EXISTING_GOES
+							     : EXISTING_GOES_IF_STALE;
 	for (size_t i = 0; i < server->listeners_count; i++) {
-		int error = listener_bind(&server->listeners[i], !options->no_unlink);
+		int error = listener_bind(&server->listeners[i], existing);
 		if (error < 0)
 			return error;
 	}

@@ -7,8 +7,16 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum where { ANYWHERE, ON_UNIX, ON_NETWORK };
+enum where {
+	ON_PATH = 1, /* unix, and what is there may well be a socket */
+	ON_NO_SOCKET = 2,
+	ON_ABSTRACT = 4,
+	ON_NETWORK = 8,
+	ON_UNIX = ON_PATH | ON_NO_SOCKET | ON_ABSTRACT,
+	ANYWHERE = ON_UNIX | ON_NETWORK,
+};
 
 #define ANY (-1)
 
@@ -21,10 +29,12 @@ static const struct {
 	enum where where;
 	const char *text;
 } rows[] = {
+    {ANY, HAWSER_STAGE_CONNECT, 0, ON_NO_SOCKET, "check the path: what is there is no socket"},
     {ANY, HAWSER_STAGE_CONNECT, EACCES, ON_UNIX,
 	"ask for write permission on the socket, and for search permission on its directories"},
     {HAWSER_CAUSE_REFUSED, HAWSER_STAGE_BIND, 0, ANYWHERE,
 	"check the spelling of the service, and that this host is the one that offers it"},
+    {HAWSER_CAUSE_REFUSED, ANY, 0, ON_ABSTRACT, "start the host, or check the name"},
     {HAWSER_CAUSE_REFUSED, ANY, 0, ON_UNIX,
 	"start the host: the socket is there, but nobody listens on it any more"},
     {HAWSER_CAUSE_REFUSED, ANY, 0, ANYWHERE, "start the host, or check the port"},
@@ -77,17 +87,27 @@ static const char *about_call(const struct hawser_error *error)
 	}
 }
 
+static enum where where_is(const char *target)
+{
+	struct stat status;
+
+	if (strncmp(target, "unix:", 5) != 0)
+		return ON_NETWORK;
+	if (target[5] == '@')
+		return ON_ABSTRACT;
+	return stat(target + 5, &status) == 0 && !S_ISSOCK(status.st_mode) ? ON_NO_SOCKET : ON_PATH;
+}
+
 const char *advice_for(const struct hawser_error *error, const struct options *options)
 {
-	enum where where = strncmp(TARGET(options), "unix:", 5) == 0 ? ON_UNIX : ON_NETWORK;
+	enum where where = where_is(TARGET(options));
 
 	if (error->fate != HAWSER_FATE_NONE)
 		return about_call(error);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if ((rows[i].cause == ANY || rows[i].cause == (int)error->cause) &&
 		    (rows[i].stage == ANY || rows[i].stage == (int)error->stage) &&
-		    (rows[i].code == 0 || rows[i].code == -error->code) &&
-		    (rows[i].where == ANYWHERE || rows[i].where == where))
+		    (rows[i].code == 0 || rows[i].code == -error->code) && (rows[i].where & where))
 			return rows[i].text;
 	return "run it again with --verbose";
 }

@@ -72,7 +72,7 @@ void help_print(void)
 	      "  watch TARGET [SERVICE]               stay connected, print each change\n"
 	      "  status TARGET [SERVICE]              print what a client knows of itself\n"
 	      "  diagram TABLE                        print the library's tables of moves\n"
-	      "  COMMAND --help                       options and examples of a command\n"
+	      "  help COMMAND, COMMAND --help         options and examples of a command\n"
 	      "  --version                            print the library's version\n\n",
 	    stdout);
 	printf("%s\n%s\n", targets, exits);

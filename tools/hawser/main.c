@@ -47,31 +47,58 @@ int usage_refuse(enum command command, const char *format, ...)
 	return EXIT_USAGE;
 }
 
+static enum command command_find(const char *name)
+{
+	int command = 0;
+
+	while (command < COMMANDS && strcmp(commands[command].name, name) != 0)
+		command++;
+	return (enum command)command;
+}
+
+static bool asks_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
+/* help [COMMAND] */
+static enum exit_code help(int count, char **words)
+{
+	enum command command = count > 2 ? command_find(words[2]) : COMMANDS;
+
+	if (count > 3)
+		return (enum exit_code)usage_refuse(COMMANDS, "one argument too many: \"%s\"", words[3]);
+	if (count > 2 && command == COMMANDS)
+		return (enum exit_code)usage_refuse(COMMANDS, "there is no command \"%s\"", words[2]);
+	if (command == COMMANDS)
+		help_print();
+	else
+		help_print_command(command);
+	return EXIT_DONE;
+}
+
 static enum exit_code run(int count, char **words)
 {
 	struct options options;
-	int command = 0;
+	enum command command;
 	int result;
 
 	if (count < 2)
 		return (enum exit_code)usage_refuse(COMMANDS, "the command is missing");
-	if (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0) {
-		help_print();
-		return EXIT_DONE;
-	}
+	if (asks_help(words[1]))
+		return help(count, words);
 	if (strcmp(words[1], "--version") == 0) {
 		printf("hawser %s\n", hawser_version());
 		return EXIT_DONE;
 	}
-	while (command < COMMANDS && strcmp(commands[command].name, words[1]) != 0)
-		command++;
+	command = command_find(words[1]);
 	if (command == COMMANDS)
 		return (enum exit_code)usage_refuse(COMMANDS, "there is no command \"%s\"", words[1]);
-	result = options_parse((enum command)command, count - 1, words + 1, &options);
+	result = options_parse(command, count - 1, words + 1, &options);
 	if (result)
 		return (enum exit_code)result;
 	if (options.help) {
-		help_print_command((enum command)command);
+		help_print_command(command);
 		return EXIT_DONE;
 	}
 	result = options_check(&options);

@@ -133,30 +133,55 @@ static int rule_take(const struct rule *rule, const char *value, struct options 
 	return 0;
 }
 
-/* By its index, or by its letter. */
-static const struct rule *rule_find(int index)
-{
-	const char *name = index == 'h' ? "help" : index == 'q' ? "quiet" : "verbose";
+/* What getopt_long answers: this and an index of rules, or a letter. */
+enum { RULE_FIRST = 256 };
 
-	if (index == '?')
-		return NULL;
+static const struct rule *rule_find(int answer)
+{
+	const char *name = answer == 'h' ? "help" : answer == 'q' ? "quiet" : "verbose";
+
 	for (int i = 0; i < RULES_COUNT; i++)
-		if (i == index || (index >= RULES_COUNT && strcmp(rules[i].name, name) == 0))
+		if (answer == RULE_FIRST + i || (answer < RULE_FIRST && strcmp(rules[i].name, name) == 0))
 			return &rules[i];
 	return NULL;
+}
+
+static bool is_begin_of_several(const char *word)
+{
+	size_t length = strcspn(word, "=");
+	int several = 0;
+
+	for (int i = 0; i < RULES_COUNT && length > 2; i++)
+		several += strncmp(rules[i].name, word + 2, length - 2) == 0;
+	return several > 1;
+}
+
+/* In the place of getopt's own sentences, which do not say where help is. */
+static int option_refuse(int answer, char **words, enum command command)
+{
+	const char *word = words[optind - 1];
+
+	if (optopt >= RULE_FIRST)
+		return usage_refuse(command,
+		    answer == ':' ? "--%s requires an argument" : "--%s takes no argument",
+		    rules[optopt - RULE_FIRST].name);
+	if (optopt)
+		return usage_refuse(command, "there is no option -%c", optopt);
+	return usage_refuse(command,
+	    is_begin_of_several(word) ? "%s may be one of several options" : "there is no option %s", word);
 }
 
 static int options_take(int count, char **words, struct options *options)
 {
 	struct option known[RULES_COUNT + 1] = {{0}};
-	int index;
+	int answer;
 
 	for (int i = 0; i < RULES_COUNT; i++)
-		known[i] = (struct option){
-		    rules[i].name, rules[i].value_name ? required_argument : no_argument, NULL, i};
-	while ((index = getopt_long(count, words, "hqv", known, NULL)) != -1) {
-		const struct rule *rule = rule_find(index);
-		int result = rule ? rule_take(rule, optarg, options) : EXIT_USAGE; /* getopt has said why */
+		known[i] = (struct option){rules[i].name,
+		    rules[i].value_name ? required_argument : no_argument, NULL, RULE_FIRST + i};
+	while ((answer = getopt_long(count, words, ":hqv", known, NULL)) != -1) {
+		int result = answer == '?' || answer == ':' ? option_refuse(answer, words, options->command)
+							    : rule_take(rule_find(answer), optarg, options);
 
 		if (result)
 			return result;
@@ -171,12 +196,8 @@ int options_parse(enum command command, int count, char **words, struct options 
 	    .deadline_ms = HAWSER_NONE,
 	    .peer_uid = HAWSER_AUTO,
 	    .count = HAWSER_NONE};
-	char name[32];
-	int result;
+	int result = options_take(count, words, &options);
 
-	snprintf(name, sizeof(name), "hawser %s", command_name(command));
-	words[0] = name; /* what getopt's sentences begin with */
-	result = options_take(count, words, &options);
 	if (result)
 		return result;
 	for (int i = optind; i < count && !options.help; i++) {

@@ -82,12 +82,16 @@ static void print_field(const char *name, const char *value)
 	fputc('\n', stderr);
 }
 
-static void print_failure(const char *name, int code, enum hawser_stage stage)
+/* The errno's own words say nothing where the sentence above has them already, and mislead at resolve, where
+ * the library chose the errno: ENOENT is no missing file. */
+static void print_failure(const char *name, int code, enum hawser_stage stage, const char *sentence)
 {
+	const char *words = strerror(-code);
 	bool told = stage != HAWSER_STAGE_NONE;
+	bool plain = stage == HAWSER_STAGE_RESOLVE || strcmp(words, sentence) == 0;
 
-	fprintf(stderr, "  %-8s %s%s%s, %s\n", name, told ? hawser_stage_name(stage) : "", told ? ": " : "",
-	    hawser_errno_name(code), strerror(-code));
+	fprintf(stderr, "  %-8s %s%s%s%s%s\n", name, told ? hawser_stage_name(stage) : "", told ? ": " : "",
+	    hawser_errno_name(code), plain ? "" : ", ", plain ? "" : words);
 }
 
 static void print_words(const struct outcome *outcome, const struct options *options)
@@ -103,9 +107,9 @@ static void print_words(const struct outcome *outcome, const struct options *opt
 	fputs(": ", stderr);
 	text_put(stderr, error->text);
 	fputc('\n', stderr);
-	print_failure("failed", error->code, error->stage);
+	print_failure("failed", error->code, error->stage, error->text);
 	if (outcome->last.code)
-		print_failure("before", outcome->last.code, outcome->last.stage);
+		print_failure("before", outcome->last.code, outcome->last.stage, error->text);
 	print_field("address", error->address);
 	if (error->fate != HAWSER_FATE_NONE)
 		print_field("call", hawser_fate_name(error->fate));

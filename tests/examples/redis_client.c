@@ -70,7 +70,7 @@ static void tell(struct redis *redis, enum hawser_fate fate, const struct redis_
 	command.on_reply(redis, fate, reply, command.user);
 }
 
-/* Of which a part was sent, that command is as good as never sent: redis executes none before its end. */
+/* A command of which only a part was sent is as good as never sent: redis executes none before its end. */
 static void tell_lost(struct redis *redis)
 {
 	uint64_t completely = 0;
@@ -144,10 +144,22 @@ static ssize_t on_auth(hawser_client *client, const struct hawser_bytes *data, b
 	struct redis_reply reply = {0};
 	ssize_t size = redis_reply_parse(data->data, data->size, &reply);
 
-	(void)client;
-	(void)user;
 	*ret_done = size > 0;
 	return size > 0 && reply.kind != '+' ? -EACCES : size;
+}
+
+static int client_make(struct redis *redis, hawser_loop *loop, struct hawser_client_options *options,
+    const struct hawser_bytes *auth)
+{
+	HAWSER_OPTIONS(hawser_setup_options, setup, .request = *auth, .check = on_auth);
+	int result;
+
+	options->protocol = "raw";
+	options->on_change = on_change;
+	options->on_data = on_data;
+	options->user = redis;
+	result = hawser_client_new(loop, options, &redis->client);
+	return result < 0 ? result : hawser_client_setup(redis->client, &setup, NULL, NULL);
 }
 
 static char *encode(const struct hawser_bytes *words, size_t words_count, size_t *ret_size)
@@ -173,25 +185,19 @@ int redis_open(
     struct redis *redis, hawser_loop *loop, const struct hawser_client_options *options, const char *password)
 {
 	const struct hawser_bytes words[] = {REDIS_WORD("AUTH"), REDIS_WORD(password)};
-	HAWSER_OPTIONS(hawser_setup_options, setup, .check = on_auth);
 	struct hawser_client_options own = *options;
-	char *request = encode(words, 2, &setup.request.size);
-	int result;
+	size_t size;
+	char *auth = encode(words, 2, &size);
+	int result = -ENOMEM;
 
 	memset(redis, 0, sizeof(*redis));
 	redis->on_change = own.on_change;
 	redis->on_writable = own.on_writable;
 	redis->user = own.user;
 	redis->input = malloc(REDIS_INPUT_MAX);
-	own.protocol = "raw";
-	own.on_change = on_change;
-	own.on_data = on_data;
-	own.user = redis;
-	setup.request.data = request;
-	result = request && redis->input ? hawser_client_new(loop, &own, &redis->client) : -ENOMEM;
-	if (result == 0)
-		result = hawser_client_setup(redis->client, &setup, NULL, NULL);
-	free(request);
+	if (auth && redis->input)
+		result = client_make(redis, loop, &own, &(struct hawser_bytes){auth, size});
+	free(auth);
 	if (result < 0) {
 		hawser_client_free(redis->client);
 		free(redis->input);

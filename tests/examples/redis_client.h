@@ -6,8 +6,8 @@
  * Every command that was taken is told once: answered or, when the connection went, never sent (safe to
  * repeat) or maybe executed (its owner knows whether repeating it does harm). Nothing is repeated here.
  */
-#ifndef TESTS_SUPPORT_REDIS_CLIENT_H
-#define TESTS_SUPPORT_REDIS_CLIENT_H
+#ifndef TESTS_EXAMPLES_REDIS_CLIENT_H
+#define TESTS_EXAMPLES_REDIS_CLIENT_H
 
 #include <hawser/hawser.h>
 #include <sys/types.h>
