@@ -10,6 +10,7 @@
  * there is none.
  */
 #include "client.h"
+#include "probes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -219,6 +220,9 @@ static void connect_done(void *owner, const struct completion *completion)
 	bool abandoned = errand->abandoned;
 	struct failure failure;
 
+	PROBE(attempt_end, client->number, client->name, errand->round, errand->attempt,
+	    completion->result < 0 ? completion->result : 0, (int)completion->stage,
+	    completion->result < 0 ? -1 : completion->result);
 	errand_free(errand);
 	if (abandoned) {
 		if (completion->result >= 0) {
@@ -278,10 +282,16 @@ void attempt_begin(struct connection *connection)
 		struct handler handler = {connect_done, errand};
 
 		client->attempt_began_ns = errand->began_ns;
+		errand->round = connection->round;
+		errand->attempt = connection->attempt;
+		PROBE(attempt_begin, client->number, client->name, connection->round, connection->attempt,
+		    &client->address.any, client->address.size);
 		fill_request(client, &request);
 		result = engine->operations->connect(engine, &request, handler, &errand->id);
 		if (result == 0)
 			return;
+		PROBE(attempt_end, client->number, client->name, connection->round, connection->attempt,
+		    result, HAWSER_STAGE_SOCKET, -1);
 		errand_free(errand);
 	}
 	failure_set(&failure, result, HAWSER_STAGE_SOCKET, NULL);

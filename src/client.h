@@ -34,6 +34,8 @@ struct errand {
 	hawser_client *client;
 	uint64_t id;
 	uint64_t began_ns;
+	uint32_t round; /* of an attempt, for its probe: the client may be further when it ends */
+	uint32_t attempt;
 	bool abandoned;
 };
 
