@@ -203,8 +203,7 @@ static void attempt_failed(hawser_client *client, const struct failure *failure)
 {
 	attempt_remember(client, failure);
 	if (another_address(client)) {
-		client->failure = *failure;
-		client->counters.causes[failure->cause]++;
+		client_failure_take(client, failure);
 		client_fire(client, CONNECTION_EVENT_attempt_failed);
 	} else {
 		client_fail(client, failure);
@@ -220,7 +219,7 @@ static void connect_done(void *owner, const struct completion *completion)
 	bool abandoned = errand->abandoned;
 	struct failure failure;
 
-	PROBE(attempt_end, client->number, client->name, errand->round, errand->attempt,
+	PROBE(attempt_end, client->number, client->name, errand->attempt,
 	    completion->result < 0 ? completion->result : 0, (int)completion->stage,
 	    completion->result < 0 ? -1 : completion->result);
 	errand_free(errand);
@@ -282,7 +281,6 @@ void attempt_begin(struct connection *connection)
 		struct handler handler = {connect_done, errand};
 
 		client->attempt_began_ns = errand->began_ns;
-		errand->round = connection->round;
 		errand->attempt = connection->attempt;
 		PROBE(attempt_begin, client->number, client->name, connection->round, connection->attempt,
 		    &client->address.any, client->address.size);
@@ -290,8 +288,8 @@ void attempt_begin(struct connection *connection)
 		result = engine->operations->connect(engine, &request, handler, &errand->id);
 		if (result == 0)
 			return;
-		PROBE(attempt_end, client->number, client->name, connection->round, connection->attempt,
-		    result, HAWSER_STAGE_SOCKET, -1);
+		PROBE(attempt_end, client->number, client->name, connection->attempt, result,
+		    HAWSER_STAGE_SOCKET, -1);
 		errand_free(errand);
 	}
 	failure_set(&failure, result, HAWSER_STAGE_SOCKET, NULL);

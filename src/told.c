@@ -257,7 +257,7 @@ static void queue_note(hawser_client *client, enum connection_state from, const 
 void tell_change(hawser_client *client, enum connection_state from, const char *why)
 {
 	PROBE(change, client->number, client->name, (int)from, (int)client->connection.state,
-	    client->connection.round, client->connection.attempt, why);
+	    client->connection.attempt, why);
 	if (loop_logs(client->loop, change_level(client)))
 		log_change(client, from, why);
 	if (client->on_change)
