@@ -45,10 +45,11 @@ TOOL_SRC   := $(wildcard tools/hawser*/*.c)
 TEST_SRC   := $(wildcard tests/unit/test_*.c tests/net/test_*.c)
 THREAD_SRC := $(wildcard tests/thread/*.c)
 EXAMPLE_SRC := $(wildcard tests/examples/*.c)
+TRACE_SRC  := $(wildcard tests/trace/*.c)
 SIM_SRC    := $(wildcard tests/sim/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
-C_FILES    := $(sort $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(THREAD_SRC) $(EXAMPLE_SRC) $(SIM_SRC) $(FUZZ_SRC) $(SUPPORT_SRC))
+C_FILES    := $(sort $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(THREAD_SRC) $(EXAMPLE_SRC) $(TRACE_SRC) $(SIM_SRC) $(FUZZ_SRC) $(SUPPORT_SRC))
 ALL_C      := $(sort $(shell find include src tools tests -name '*.[ch]' 2>/dev/null))
 
 objects     = $(patsubst %.c,$(O)/obj/%.o,$1)
@@ -155,6 +156,11 @@ $(O)/bin/%: $(O)/obj/tests/examples/%.o $(O)/lib/libhawser.a
 	$(call say,LINK,$@)
 	$(link) $(LIBS)
 
+# As most programs are: the probes are those of the shared library.
+$(O)/bin/trace_client: $(O)/obj/tests/trace/trace_client.o $(O)/lib/$(SO)
+	$(call say,LINK,$@)
+	$(link) -L$(O)/lib -lhawser -Wl,-rpath,$(abspath $(O)/lib)
+
 $(O)/bin/redis: $(O)/obj/tests/support/redis_client.o
 $(O)/bin/test_redis_client: | $(O)/bin/redis # runs it
 $(patsubst %,$(O)/bin/%,$(filter test_cli%,$(TEST_NAMES))): | $(O)/bin/hawser # run it
@@ -176,7 +182,7 @@ sim_job  = $(if $(SIM_NAME),'simulator of $2 seeds ($1)=$(BUILD)/$1/bin/hawser-s
 
 test: ## install what is missing, build all, run every test, and count
 	@tools/install-deps test
-	@$(MAKE) -j$(JOBS) all
+	@$(MAKE) -j$(JOBS) all $(BUILD)/bin/trace_client
 	@for variant in test asan clang; do $(MAKE) -j$(JOBS) VARIANT=$$variant tests || exit 1; done
 	@$(MAKE) -j$(JOBS) VARIANT=tsan threads
 	@$(MAKE) -j$(JOBS) VARIANT=fuzz fuzzers
@@ -187,6 +193,8 @@ test: ## install what is missing, build all, run every test, and count
 		$(call sim_job,test,100000,--coverage) $(call sim_job,asan,10000) \
 		$(if $(SIM_NAME),'same trace from gcc and clang=tests/sim/same-trace $(BUILD)/test/bin/hawser-sim $(BUILD)/clang/bin/hawser-sim') \
 		$(if $(wildcard tests/planted/run),'planted bugs are found=env -u BUILD tests/planted/run') \
+		'probes are those of the table=tests/trace/probes $(BUILD)/lib/$(SO) $(BUILD)/lib/libhawser.a $(BUILD)/clang/lib/libhawser.a' \
+		'bpftrace scripts=tests/trace/run $(BUILD)' \
 		'outside program on an installed copy=BUILD=$(BUILD) tests/install/run' \
 		'behaviours have tests=tests/behaviours'
 

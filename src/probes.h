@@ -7,14 +7,15 @@
  * counts the client's attempts from 1; code is negative errno or 0; strings end with NUL.
  *
  *	attempt_begin  client name round attempt sockaddr sockaddr_size
- *	attempt_end    client name attempt code stage fd          the connect alone; fd: -1 unless code is 0
- *	failed         client name attempt code stage cause       lookup, attempt, setup or connection; as
- *counted backoff        client name round code cause delay_ns      code, cause: of the failed round change
- *client name from to attempt why            when it happens; states: enum hawser_state told           client
- *name from to round attempt          when its owner's on_change is about to run bind           client binding
- *service                     asked for: it is queued from here on binding        client binding service from
- *to why         each move; enum hawser_binding_state call_begin     client binding call method call_end
- *client call code fate                      before its owner's callback runs
+ *	attempt_end    client name attempt code stage fd       the connect alone; fd: -1 unless code is 0
+ *	failed         client name attempt code stage cause    what status counts: a lookup's too, or a loss
+ *	backoff        client name round code cause delay_ns   code, cause: of the failed round
+ *	change         client name from to attempt why         when it happens; enum hawser_state
+ *	told           client name from to round attempt       when its owner's on_change is about to run
+ *	bind           client binding service                  asked for: queued from here on
+ *	binding        client binding service from to why      each move; enum hawser_binding_state
+ *	call_begin     client binding call method
+ *	call_end       client call code fate                   before its owner's callback runs
  *
  * At most six arguments: bpftrace reads no more on x86-64. Without <sys/sdt.h> (Debian: systemtap-sdt-dev) at
  * build time, or with -DHAWSER_NO_PROBES, there are none.
