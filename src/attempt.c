@@ -219,9 +219,8 @@ static void connect_done(void *owner, const struct completion *completion)
 	bool abandoned = errand->abandoned;
 	struct failure failure;
 
-	PROBE(attempt_end, client->number, client->name, errand->attempt,
-	    completion->result < 0 ? completion->result : 0, (int)completion->stage,
-	    completion->result < 0 ? -1 : completion->result);
+	PROBE(attempt_end, client->number, client->name, errand->attempt, completion->result,
+	    (int)completion->stage);
 	errand_free(errand);
 	if (abandoned) {
 		if (completion->result >= 0) {
@@ -289,7 +288,7 @@ void attempt_begin(struct connection *connection)
 		if (result == 0)
 			return;
 		PROBE(attempt_end, client->number, client->name, connection->attempt, result,
-		    HAWSER_STAGE_SOCKET, -1);
+		    HAWSER_STAGE_SOCKET);
 		errand_free(errand);
 	}
 	failure_set(&failure, result, HAWSER_STAGE_SOCKET, NULL);

@@ -7,7 +7,7 @@
  * counts the client's attempts from 1; code is negative errno or 0; strings end with NUL.
  *
  *	attempt_begin  client name round attempt sockaddr sockaddr_size
- *	attempt_end    client name attempt code stage fd       the connect alone; fd: -1 unless code is 0
+ *	attempt_end    client name attempt result stage        the connect alone; result: fd or negative errno
  *	failed         client name attempt code stage cause    what status counts: a lookup's too, or a loss
  *	backoff        client name round code cause delay_ns   code, cause: of the failed round
  *	change         client name from to attempt why         when it happens; enum hawser_state
