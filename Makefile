@@ -46,10 +46,11 @@ TEST_SRC   := $(wildcard tests/unit/test_*.c tests/net/test_*.c)
 THREAD_SRC := $(wildcard tests/thread/*.c)
 EXAMPLE_PART := tests/examples/redis_client.c # of the example redis; tests use it, too
 EXAMPLE_SRC := $(filter-out $(EXAMPLE_PART),$(wildcard tests/examples/*.c))
+PROBED_SRC := $(wildcard tests/probes/*.c)
 SIM_SRC    := $(wildcard tests/sim/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c) $(EXAMPLE_PART)
-C_FILES    := $(sort $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(THREAD_SRC) $(EXAMPLE_SRC) $(SIM_SRC) $(FUZZ_SRC) $(SUPPORT_SRC))
+C_FILES    := $(sort $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(THREAD_SRC) $(EXAMPLE_SRC) $(PROBED_SRC) $(SIM_SRC) $(FUZZ_SRC) $(SUPPORT_SRC))
 ALL_C      := $(sort $(shell find include src tools tests -name '*.[ch]' 2>/dev/null))
 
 objects     = $(patsubst %.c,$(O)/obj/%.o,$1)
@@ -157,6 +158,11 @@ $(O)/bin/%: $(O)/obj/tests/examples/%.o $(O)/lib/libhawser.a
 	$(call say,LINK,$@)
 	$(link) $(LIBS)
 
+# As most programs are: the probes are those of the shared library.
+$(O)/bin/probed_client: $(O)/obj/tests/probes/probed_client.o $(O)/lib/$(SO)
+	$(call say,LINK,$@)
+	$(link) -L$(O)/lib -lhawser -Wl,-rpath,$(abspath $(O)/lib)
+
 $(O)/bin/redis: $(call objects,$(EXAMPLE_PART))
 $(O)/bin/test_redis_client: | $(O)/bin/redis # runs it
 $(patsubst %,$(O)/bin/%,$(filter test_cli%,$(TEST_NAMES))): | $(O)/bin/hawser # run it
@@ -179,7 +185,7 @@ sim_job  = $(if $(SIM_NAME),'simulator of $2 seeds ($1)=$(BUILD)/$1/bin/hawser-s
 
 test: ## install what is missing, build all, run every test, and count
 	@tools/install-deps test
-	@$(MAKE) -j$(JOBS) all
+	@$(MAKE) -j$(JOBS) all $(BUILD)/bin/probed_client
 	@for variant in test asan clang; do $(MAKE) -j$(JOBS) VARIANT=$$variant tests || exit 1; done
 	@$(MAKE) -j$(JOBS) VARIANT=tsan threads
 	@$(MAKE) -j$(JOBS) VARIANT=fuzz fuzzers
@@ -190,6 +196,8 @@ test: ## install what is missing, build all, run every test, and count
 		$(call sim_job,test,100000,--coverage) $(call sim_job,asan,10000) \
 		$(if $(SIM_NAME),'same trace from gcc and clang=tests/sim/same-trace $(BUILD)/test/bin/hawser-sim $(BUILD)/clang/bin/hawser-sim') \
 		$(if $(wildcard tests/planted/run),'planted bugs are found=env -u BUILD tests/planted/run') \
+		'probes are those of the table=tests/probes/table $(BUILD)/lib/$(SO) $(BUILD)/lib/libhawser.a $(BUILD)/clang/lib/libhawser.a' \
+		'bpftrace scripts=tests/probes/run $(BUILD)' \
 		'outside program on an installed copy=BUILD=$(BUILD) tests/install/run' \
 		'behaviours have tests=tests/behaviours'
 

@@ -5,6 +5,7 @@
  * looked at when the effect is done.
  */
 #include "client.h"
+#include "probes.h"
 
 #include <errno.h>
 
@@ -36,8 +37,7 @@ static void take_next(hawser_client *client)
 	case NEXT_ATTEMPT_FAILED:
 		attempt_remember(client, &failure);
 		if (client->addresses_next < client->addresses_count) {
-			client->failure = failure;
-			client->counters.causes[failure.cause]++;
+			client_failure_take(client, &failure);
 			fire(client, CONNECTION_EVENT_attempt_failed);
 			return;
 		}
@@ -68,6 +68,14 @@ static enum connection_event failure_event(const hawser_client *client)
 	}
 }
 
+void client_failure_take(hawser_client *client, const struct failure *failure)
+{
+	client->failure = *failure;
+	client->counters.causes[failure->cause]++;
+	PROBE(failed, client->number, client->name, client->connection.attempt, failure->code,
+	    (int)failure->stage, (int)failure->cause);
+}
+
 void client_fail(hawser_client *client, const struct failure *failure)
 {
 	struct connection *connection = &client->connection;
@@ -76,8 +84,7 @@ void client_fail(hawser_client *client, const struct failure *failure)
 	uint64_t now_ns = loop_now(client->loop);
 	uint64_t random = loop_random(client->loop);
 
-	client->failure = *failure;
-	client->counters.causes[failure->cause]++;
+	client_failure_take(client, failure);
 	if (connection->state == CONNECTION_preparing || connection->state == CONNECTION_resolving)
 		attempt_remember(client, failure);
 	if (connection->state == CONNECTION_ready || connection->state == CONNECTION_draining)
@@ -92,8 +99,7 @@ void client_give_up(hawser_client *client, const struct failure *failure)
 {
 	loop_now(client->loop);
 	attempt_remember_cut(client, failure);
-	client->failure = *failure;
-	client->counters.causes[failure->cause]++;
+	client_failure_take(client, failure);
 	client_fire(client, CONNECTION_EVENT_gave_up);
 }
 

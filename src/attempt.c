@@ -10,6 +10,7 @@
  * there is none.
  */
 #include "client.h"
+#include "probes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -202,8 +203,7 @@ static void attempt_failed(hawser_client *client, const struct failure *failure)
 {
 	attempt_remember(client, failure);
 	if (another_address(client)) {
-		client->failure = *failure;
-		client->counters.causes[failure->cause]++;
+		client_failure_take(client, failure);
 		client_fire(client, CONNECTION_EVENT_attempt_failed);
 	} else {
 		client_fail(client, failure);
@@ -219,6 +219,8 @@ static void connect_done(void *owner, const struct completion *completion)
 	bool abandoned = errand->abandoned;
 	struct failure failure;
 
+	PROBE(attempt_end, client->number, client->name, errand->attempt, completion->result,
+	    (int)completion->stage);
 	errand_free(errand);
 	if (abandoned) {
 		if (completion->result >= 0) {
@@ -278,10 +280,15 @@ void attempt_begin(struct connection *connection)
 		struct handler handler = {connect_done, errand};
 
 		client->attempt_began_ns = errand->began_ns;
+		errand->attempt = connection->attempt;
+		PROBE(attempt_begin, client->number, client->name, connection->round, connection->attempt,
+		    &client->address.any, client->address.size);
 		fill_request(client, &request);
 		result = engine->operations->connect(engine, &request, handler, &errand->id);
 		if (result == 0)
 			return;
+		PROBE(attempt_end, client->number, client->name, connection->attempt, result,
+		    HAWSER_STAGE_SOCKET);
 		errand_free(errand);
 	}
 	failure_set(&failure, result, HAWSER_STAGE_SOCKET, NULL);

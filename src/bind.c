@@ -6,6 +6,7 @@
  * as refused.
  */
 #include "client.h"
+#include "probes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -60,6 +61,7 @@ static void binding_begin(hawser_binding *binding, const hawser_binding *other)
 	struct failure failure;
 
 	list_append(&client->bindings, &binding->link);
+	PROBE(bind, client->number, binding, binding->name);
 	if (other) {
 		failure_set(
 		    &failure, -EEXIST, HAWSER_STAGE_BIND, "the client has bound this service already");

@@ -10,6 +10,7 @@
  * again with a growing wait. Every end first ends the binding's calls.
  */
 #include "client.h"
+#include "probes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -109,6 +110,7 @@ static void moved(struct binding *machine, enum binding_state from, const char *
 {
 	hawser_binding *binding = (hawser_binding *)machine;
 
+	PROBE(binding, binding->client->number, binding, binding->name, (int)from, (int)machine->state, why);
 	loop_log(binding->loop, HAWSER_LOG_DEBUG, binding->client, "binding %s: %s -> %s: %s", binding->name,
 	    binding_machine.state_names[from], binding_machine.state_names[machine->state], why);
 }

@@ -8,6 +8,7 @@
  * still be executed.
  */
 #include "client.h"
+#include "probes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -64,6 +65,8 @@ static void tell_reply(hawser_call *call)
 	bool over = !call->more;
 
 	call->reply_waits = false;
+	if (over)
+		PROBE(call_end, call->client->number, call, 0, HAWSER_FATE_ANSWERED);
 	if (!call->silent)
 		call->callback(call, &reply, call->more, NULL, call->user);
 	if (over)
@@ -75,6 +78,7 @@ static void tell_failure(hawser_call *call)
 	struct hawser_error error;
 
 	error_fill(&error, call->loop, call->client, &call->failure, call->began_ns);
+	PROBE(call_end, call->client->number, call, call->failure.code, (int)call->failure.fate);
 	call_over(call);
 	if (!call->silent && call->callback)
 		call->callback(call, NULL, false, &error, call->user);
@@ -193,6 +197,7 @@ void call_is_over_unanswered(hawser_call *call)
 	timers_cancel(&call->loop->timers, &call->timer);
 	timers_unreserve(&call->loop->timers, 1);
 	list_remove(&call->link);
+	PROBE(call_end, call->client->number, call, 0, HAWSER_FATE_NONE);
 	call_over(call);
 	if (!call->held)
 		call_release_memory(call);

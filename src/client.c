@@ -187,6 +187,7 @@ int hawser_client_new(
 
 int hawser_client_connect(hawser_client *client)
 {
+	struct failure failure;
 	int result = client_enter(client);
 
 	if (result < 0)
@@ -198,11 +199,10 @@ int hawser_client_connect(hawser_client *client)
 		return 0;
 	}
 	if (client->connection.state != CONNECTION_waiting) { /* then there is nothing to give up */
-		failure_set(
-		    &client->failure, -ECANCELED, HAWSER_STAGE_NONE, "superseded: its owner starts over");
-		client->counters.causes[HAWSER_CAUSE_CANCELLED]++;
+		failure_set(&failure, -ECANCELED, HAWSER_STAGE_NONE, "superseded: its owner starts over");
+		client_failure_take(client, &failure);
 		loop_now(client->loop);
-		attempt_remember_cut(client, &client->failure);
+		attempt_remember_cut(client, &failure);
 	}
 	client_fire(client, CONNECTION_EVENT_restarted);
 	return 0;

@@ -34,6 +34,7 @@ struct errand {
 	hawser_client *client;
 	uint64_t id;
 	uint64_t began_ns;
+	uint32_t attempt; /* for its probe: the client may be further when it ends */
 	bool abandoned;
 };
 
@@ -324,6 +325,8 @@ extern const struct connection_effects client_effects;
 void client_fire(hawser_client *client, enum connection_event event);
 /* A round or connection failed: decides between another round and the end. */
 void client_fail(hawser_client *client, const struct failure *failure);
+/* Makes it the client's last failure and counts its cause. */
+void client_failure_take(hawser_client *client, const struct failure *failure);
 void client_next(hawser_client *client, enum client_next next, const struct failure *failure);
 void client_give_up(hawser_client *client, const struct failure *failure);
 void client_retry(hawser_client *client); /* the backoff is over at once, if one is going on */

@@ -6,6 +6,7 @@
  * list: that is told in the callback, as every answer of the host is.
  */
 #include "client.h"
+#include "probes.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -140,8 +141,10 @@ static int call_make(hawser_binding *binding, const struct hawser_invoke_options
 	call->callback = callback;
 	call->user = user;
 	call->held = ret_call != NULL;
+	PROBE(call_begin, client->number, binding, call, options->method);
 	result = call_begin(call, &what, deadline_ms);
 	if (result < 0) {
+		PROBE(call_end, client->number, call, result, HAWSER_FATE_NEVER_SENT);
 		timers_unreserve(&call->loop->timers, 1);
 		client_untake_request(client);
 		call_release_memory(call);

@@ -10,6 +10,7 @@
  * session.c and is one event of the table.
  */
 #include "client.h"
+#include "probes.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -177,6 +178,8 @@ static void back_off(struct connection *connection)
 		connection->next_round_at_ns = loop_now(client->loop) + 1000000;
 	}
 	timers_arm(&client->loop->timers, &client->timer, connection->next_round_at_ns);
+	PROBE(backoff, client->number, client->name, connection->round, client->failure.code,
+	    (int)client->failure.cause, connection->next_round_at_ns - client->loop->now_ns);
 }
 
 static void await_answers(struct connection *connection)

@@ -8,6 +8,7 @@
  * the last `to`.
  */
 #include "client.h"
+#include "probes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -182,6 +183,8 @@ static void tell(struct task *task)
 	}
 	if (client->address.size)
 		change.address = address_format(&client->address, loop->address, sizeof(loop->address));
+	PROBE(told, client->number, client->name, (int)change.from, (int)change.to, change.round,
+	    change.attempt);
 	client->on_change(client, &change, client->user);
 }
 
@@ -253,6 +256,8 @@ static void queue_note(hawser_client *client, enum connection_state from, const 
 
 void tell_change(hawser_client *client, enum connection_state from, const char *why)
 {
+	PROBE(change, client->number, client->name, (int)from, (int)client->connection.state,
+	    client->connection.attempt, why);
 	if (loop_logs(client->loop, change_level(client)))
 		log_change(client, from, why);
 	if (client->on_change)
