@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A client from the inside, with its bindings and calls. The files that share it: client.c (the public face),
- * round.c (resolve, attempts, backoff), session.c (protocol and setup on a connection), bind.c, invoke.c,
- * told.c (changes and errors for the user), status.c.
+ * A client from the inside; its bindings and calls are in bindings.h. The files that share it: client.c (the
+ * public face), round.c (resolve, attempts, backoff), session.c (protocol and setup on a connection), bind.c,
+ * invoke.c, told.c (changes and errors for the user), status.c.
  */
 #ifndef HAWSER_CLIENT_INTERNAL_H
 #define HAWSER_CLIENT_INTERNAL_H
@@ -225,72 +225,6 @@ struct hawser_client {
 	struct past_attempt first_attempt;
 };
 
-struct hawser_binding {
-	struct binding machine; /* first */
-	hawser_client *client;  /* NULL when the client is gone */
-	hawser_loop *loop;
-	struct list link;
-	struct list calls; /* waiting and in flight, in the order of the calls */
-	struct request request;
-	struct timer timer; /* deadline, or the wait before a refused one is asked again */
-	struct task task;
-	hawser_on_binding callback;
-	void *user;
-	void *service; /* the protocol's */
-	char *name;
-	char *host_words; /* the failure's text, when that is the host's */
-	uint64_t began_ns;
-	struct failure failure;
-	uint32_t deadline_ms;
-	uint32_t calls_waiting;
-	uint32_t refusals;
-	uint64_t deadline_at_ns; /* one-shot */
-	uint8_t event;           /* to be told */
-	bool one_shot;
-	bool fail_fast;
-	bool retry_refused;
-	bool held;
-	bool silent; /* the handle was freed: nothing is told any more */
-	bool was_bound;
-	bool bound_told;  /* its owner believes it bound */
-	bool lost_untold; /* the loss is to be told, before whatever came after it */
-	bool telling;     /* its callback is on the stack */
-	bool asleep;      /* refused, and not yet to be asked again */
-};
-
-/* ending: its last word is queued; ended: it was said. */
-enum call_state { CALL_WAITING, CALL_SENT, CALL_ENDING, CALL_ENDED };
-
-struct hawser_call {
-	hawser_binding *binding; /* NULL when it has ended */
-	hawser_loop *loop;
-	hawser_client *client;
-	struct list link;
-	struct request request;
-	struct timer timer;
-	struct task task;
-	hawser_on_reply callback;
-	void *user;
-	const char *method;
-	void *copy; /* while it waits: method, arguments and descriptors in one piece */
-	size_t copy_size;
-	struct hawser_bytes arguments;
-	const int *fds;
-	size_t fds_count;
-	uint64_t began_ns;
-	uint64_t sent_from; /* its frame in the connection's outgoing stream */
-	uint64_t sent_to;
-	struct hawser_bytes reply;
-	struct failure failure;
-	char *host_words; /* the failure's text, when that is the host's */
-	uint8_t state;
-	bool reply_waits; /* to be told */
-	bool more;
-	bool held;
-	bool silent;
-	bool telling;
-};
-
 /* client.c */
 void client_release_when_done(hawser_client *client);
 int client_enter(hawser_client *client);
@@ -354,33 +288,6 @@ void setup_answer(hawser_client *client, const struct failure *failure); /* NULL
 void setup_done(hawser_client *client);
 void setup_free(hawser_client *client);
 
-/* binding.c */
-void binding_init(hawser_binding *binding, hawser_client *client);
-void binding_release_memory(hawser_binding *binding);
-bool binding_send(
-    hawser_binding *binding); /* if it is its turn; false: the queue is full, try again when writable */
-void binding_connection_went(
-    hawser_binding *binding, hawser_connection *session, const struct failure *failure);
-void binding_round_failed(hawser_binding *binding, const struct failure *failure);
-void binding_end(hawser_binding *binding, enum hawser_binding_event event, const struct failure *failure);
-void binding_answered(hawser_binding *binding, void *service);
-void binding_refused(hawser_binding *binding, const struct failure *failure);
-
-/* call.c */
-void call_init(hawser_call *call, hawser_binding *binding);
-void call_release_memory(hawser_call *call);
-/* Gives the call to the protocol; on success its place in the outgoing stream is known. */
-int call_send(hawser_call *call, const struct hawser_protocol_call *what);
-void call_fail_unsent(hawser_call *call, int code);
-/* A call without a reply is over when it is with the wire: there is nothing to tell. */
-void call_is_over_unanswered(hawser_call *call);
-void call_answered(hawser_call *call, const struct hawser_bytes *reply, bool more);
-void call_fail(hawser_call *call, const struct failure *failure);
-bool calls_send_waiting(hawser_binding *binding); /* false: the queue is full */
-void calls_connection_went(
-    hawser_binding *binding, hawser_connection *session, const struct failure *failure);
-void calls_end(hawser_binding *binding, const struct failure *failure);
-
 /* told.c */
 void tell_change(hawser_client *client, enum connection_state from, const char *why);
 void tell_change_settled(
@@ -399,5 +306,7 @@ void failure_set(struct failure *failure, int code, enum hawser_stage stage, con
 void watch_join(hawser_client *client);
 void watch_leave(hawser_client *client);
 void watches_close(hawser_loop *loop);
+
+#include "bindings.h"
 
 #endif
