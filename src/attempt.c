@@ -24,8 +24,9 @@ static uint32_t microseconds(uint64_t from_ns, uint64_t to_ns)
 
 static void remember_address(struct past_attempt *past, const struct address *address)
 {
-	struct brief_address brief = address_brief(address);
+	struct brief_address brief;
 
+	address_brief(address, &brief);
 	past->family = brief.family;
 	past->port = brief.port;
 	memcpy(past->bytes, brief.bytes, sizeof(past->bytes));

@@ -251,7 +251,7 @@ static void queue_note(hawser_client *client, enum connection_state from, const 
 	note->attempt = client->connection.attempt;
 	note->failure = failure_behind(client, from, to);
 	note->failed_attempt = client->connection.attempt;
-	note->failed_at = address_brief(&client->address);
+	address_brief(&client->address, &note->failed_at);
 }
 
 void tell_change(hawser_client *client, enum connection_state from, const char *why)

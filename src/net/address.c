@@ -150,21 +150,19 @@ bool address_equal(const struct address *a, const struct address *b)
 	}
 }
 
-struct brief_address address_brief(const struct address *address)
+void address_brief(const struct address *address, struct brief_address *ret_brief)
 {
-	struct brief_address brief = {.family = AF_UNSPEC};
-
+	memset(ret_brief, 0, sizeof(*ret_brief));
 	if (address->size == 0)
-		return brief;
-	brief.family = (uint8_t)address->any.sa_family;
-	if (brief.family == AF_INET) {
-		brief.port = address->in.sin_port;
-		memcpy(brief.bytes, &address->in.sin_addr, sizeof(address->in.sin_addr));
-	} else if (brief.family == AF_INET6) {
-		brief.port = address->in6.sin6_port;
-		memcpy(brief.bytes, &address->in6.sin6_addr, sizeof(address->in6.sin6_addr));
+		return;
+	ret_brief->family = (uint8_t)address->any.sa_family;
+	if (ret_brief->family == AF_INET) {
+		ret_brief->port = address->in.sin_port;
+		memcpy(ret_brief->bytes, &address->in.sin_addr, sizeof(address->in.sin_addr));
+	} else if (ret_brief->family == AF_INET6) {
+		ret_brief->port = address->in6.sin6_port;
+		memcpy(ret_brief->bytes, &address->in6.sin6_addr, sizeof(address->in6.sin6_addr));
 	}
-	return brief;
 }
 
 struct address address_unbrief(const struct brief_address *brief, const struct address *of_target)

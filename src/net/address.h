@@ -38,7 +38,7 @@ struct brief_address {
 	uint8_t family; /* AF_UNSPEC: none */
 	uint8_t bytes[16];
 };
-struct brief_address address_brief(const struct address *address);
+void address_brief(const struct address *address, struct brief_address *ret_brief);
 struct address address_unbrief(const struct brief_address *brief, const struct address *of_target);
 
 bool address_equal(const struct address *a, const struct address *b);
