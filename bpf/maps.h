@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * What the programs keep: connects in flight, histograms, counters, the ring buffer of records, and the
+ * configuration. Each map stands alone: it reads well by its BTF, and says all that it is about.
+ */
+#ifndef HAWSER_BPF_MAPS_H
+#define HAWSER_BPF_MAPS_H
+
+#include "kernel.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <hawser/trace_record.h>
+
+enum {
+	INFLIGHT_MAX = 16384,
+	DESTINATIONS_MAX = 1024,
+	RECORDS_BYTES = 4 << 20,
+	CALLS_MAX = 4096,
+	HINTS = 4096, /* a power of two */
+	WAKE_BYTES = 64 << 10,
+};
+
+/* A connect in flight. Its key is the socket, or the request where the socket is not known yet. */
+struct flight {
+	struct hawser_trace_record record;
+	uint64_t request; /* the io_uring request that will complete it; 0: the network's answer ends it */
+	uint64_t context; /* its ring */
+	uint64_t syn_ns;
+	uint64_t answer_ns;
+	int32_t answer_error;
+	uint8_t answer; /* enum hawser_trace_cause, when HAWSER_TRACE_ANSWERED */
+	bool skips_success;
+	bool awaits_return; /* the socket was closed without an error: connect(2) will return it */
+	uint8_t reserved;
+};
+
+/* What FLIGHT_ALIEN says in `request`: a worker of some ring connects this socket, which one is not known
+ * before the completion. */
+#define FLIGHT_ALIEN 1
+
+/* A connect(2) under way in a thread. */
+struct call {
+	uint64_t start_ns;
+	uint64_t user_address;
+	bool reached_network; /* the TCP programs answer for it */
+	uint8_t reserved[7];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, INFLIGHT_MAX);
+	__type(key, uint64_t);
+	__type(value, struct flight);
+} inflight SEC(".maps");
+
+/* Index: layer * HAWSER_TRACE_CAUSES + cause. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, HAWSER_TRACE_LAYERS * HAWSER_TRACE_CAUSES);
+	__type(key, uint32_t);
+	__type(value, struct hawser_trace_histogram);
+} histograms SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, DESTINATIONS_MAX);
+	__type(key, struct hawser_trace_destination_key);
+	__type(value, struct hawser_trace_destination);
+} destinations SEC(".maps");
+
+/* The row of all destinations that had no room in the map above. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct hawser_trace_destination);
+} destinations_other SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, RECORDS_BYTES);
+} records SEC(".maps");
+
+/* Key: bpf_get_current_pid_tgid(). Used when connect(2) is traced. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CALLS_MAX);
+	__type(key, uint64_t);
+	__type(value, struct call);
+} calls SEC(".maps");
+
+/* The latest request of a thread whose socket was not known at its submission. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CALLS_MAX);
+	__type(key, uint64_t);
+	__type(value, uint64_t);
+} unresolved SEC(".maps");
+
+/* In .data and .bss: named by BTF, and open to `bpftool map update`, which rodata is not. */
+struct hawser_trace_config config = {.records = 1, .destinations = 1, .wake_bytes = WAKE_BYTES, .sample = 1};
+struct hawser_trace_counters counters;
+
+/* How many connects of rings are in flight whose user_data falls into this slot: a completion that overflows
+ * names no request, and most are of other operations. */
+int32_t hints[HINTS];
+int32_t unresolved_count;
+
+/* Set by the loader, before the programs are loaded. */
+const volatile bool has_cookies = true;     /* the helper that makes socket cookies is there (5.12) */
+const volatile bool traces_calls = false;   /* connect(2) is traced: sys_enter and sys_exit */
+const volatile bool traces_ring = false;    /* io_uring is traced */
+
+/* All zero: a flight is too large for the stack. */
+const struct flight flight_template;
+
+static __always_inline void count(uint64_t *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
+static __always_inline bool matches_prefix(const uint8_t *address)
+{
+	uint32_t bits = config.prefix_bits;
+
+	for (uint32_t i = 0; i < 16; i++) {
+		uint8_t mask;
+
+		if (bits <= i * 8)
+			return true;
+		mask = bits >= i * 8 + 8 ? 0xff : (uint8_t)(0xff00 >> (bits - i * 8));
+		if ((address[i] ^ config.prefix[i]) & mask)
+			return false;
+	}
+	return true;
+}
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The options that all commands share.
+ */
+#include "hawser-trace.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	OPTION_JSON = 256,
+	OPTION_DURATION,
+	OPTION_COUNT,
+	OPTION_PID,
+	OPTION_UID,
+	OPTION_CGROUP,
+	OPTION_NETNS,
+	OPTION_PORT,
+	OPTION_PREFIX,
+	OPTION_MINIMUM,
+	OPTION_SAMPLE,
+	OPTION_FAILURES,
+	OPTION_NO_RING,
+	OPTION_CALLS,
+	OPTION_COLOUR,
+};
+
+static const struct option options[] = {
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"duration", required_argument, NULL, OPTION_DURATION},
+    {"count", required_argument, NULL, OPTION_COUNT},
+    {"pid", required_argument, NULL, OPTION_PID},
+    {"uid", required_argument, NULL, OPTION_UID},
+    {"cgroup", required_argument, NULL, OPTION_CGROUP},
+    {"netns", required_argument, NULL, OPTION_NETNS},
+    {"port", required_argument, NULL, OPTION_PORT},
+    {"to", required_argument, NULL, OPTION_PREFIX},
+    {"min-ms", required_argument, NULL, OPTION_MINIMUM},
+    {"sample", required_argument, NULL, OPTION_SAMPLE},
+    {"failures", no_argument, NULL, OPTION_FAILURES},
+    {"no-ring", no_argument, NULL, OPTION_NO_RING},
+    {"calls", no_argument, NULL, OPTION_CALLS},
+    {"colour", no_argument, NULL, OPTION_COLOUR},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+void arguments_print_help(FILE *file)
+{
+	fputs("      --json          one JSON object a line\n"
+	      "      --duration S    end after S seconds\n"
+	      "      --count N       end after N connects\n"
+	      "      --calls         trace connect(2), too: unix sockets, and failures before a packet is sent\n"
+	      "      --no-ring       leave out what io_uring says\n"
+	      "      --colour        even if the output is no terminal\n"
+	      "filters, in the kernel:\n"
+	      "      --pid N  --uid N  --cgroup PATH|ID  --netns PATH|INODE  --port N  --to ADDRESS[/BITS]\n"
+	      "      --min-ms T      connects that took at least T ms\n"
+	      "      --failures      connects that failed\n"
+	      "      --sample N      one connect of N\n",
+	    file);
+}
+
+static bool parse_number(const char *word, uint64_t max, uint64_t *ret_number)
+{
+	unsigned long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(word, &end, 10);
+	if (errno || end == word || *end || word[0] == '-' || number > max)
+		return false;
+	*ret_number = number;
+	return true;
+}
+
+static bool parse_seconds(const char *word, double *ret_seconds)
+{
+	char *end;
+	double seconds = strtod(word, &end);
+
+	if (end == word || *end || !(seconds > 0 && seconds < 1e9))
+		return false;
+	*ret_seconds = seconds;
+	return true;
+}
+
+/* Namespaces and cgroups are known to the kernel by the inode of a path. */
+static bool parse_inode(const char *word, uint64_t *ret_inode)
+{
+	struct stat status;
+
+	if (parse_number(word, UINT64_MAX, ret_inode))
+		return true;
+	if (stat(word, &status) < 0)
+		return false;
+	*ret_inode = status.st_ino;
+	return true;
+}
+
+static bool parse_prefix(const char *word, struct hawser_trace_config *config)
+{
+	char address[64];
+	uint64_t bits;
+	const char *slash = strchr(word, '/');
+	size_t length = slash ? (size_t)(slash - word) : strlen(word);
+	bool six = strchr(word, ':') != NULL;
+
+	if (length >= sizeof(address))
+		return false;
+	memcpy(address, word, length);
+	address[length] = '\0';
+	bits = six ? 128 : 32;
+	if (slash && !parse_number(slash + 1, bits, &bits))
+		return false;
+	config->prefix_family = six ? AF_INET6 : AF_INET;
+	config->prefix_bits = (uint8_t)bits;
+	return inet_pton(config->prefix_family, address, config->prefix) == 1;
+}
+
+static bool take_filter(struct hawser_trace_config *config, int option, const char *word)
+{
+	uint64_t number = 0;
+	bool good;
+
+	switch (option) {
+	case OPTION_PID:
+		config->filters |= HAWSER_TRACE_FILTER_TGID;
+		good = parse_number(word, UINT32_MAX, &number);
+		config->tgid = (uint32_t)number;
+		return good;
+	case OPTION_UID:
+		config->filters |= HAWSER_TRACE_FILTER_UID;
+		good = parse_number(word, UINT32_MAX, &number);
+		config->uid = (uint32_t)number;
+		return good;
+	case OPTION_CGROUP:
+		config->filters |= HAWSER_TRACE_FILTER_CGROUP;
+		return parse_inode(word, &config->cgroup);
+	case OPTION_NETNS:
+		config->filters |= HAWSER_TRACE_FILTER_NETNS;
+		good = parse_inode(word, &number);
+		config->netns = (uint32_t)number;
+		return good;
+	case OPTION_PORT:
+		config->filters |= HAWSER_TRACE_FILTER_PORT;
+		good = parse_number(word, UINT16_MAX, &number);
+		config->port = (uint16_t)number;
+		return good;
+	case OPTION_PREFIX:
+		config->filters |= HAWSER_TRACE_FILTER_PREFIX;
+		return parse_prefix(word, config);
+	case OPTION_SAMPLE:
+		config->filters |= HAWSER_TRACE_FILTER_SAMPLE;
+		good = parse_number(word, UINT32_MAX, &number) && number > 0;
+		config->sample = (uint32_t)number;
+		return good;
+	default:
+		return false;
+	}
+}
+
+static bool take(struct arguments *arguments, int option, const char *word)
+{
+	struct hawser_trace_config *config = &arguments->options.config;
+	uint64_t number = 0;
+
+	switch (option) {
+	case OPTION_JSON:
+		arguments->json = true;
+		return true;
+	case OPTION_DURATION:
+		return parse_seconds(word, &arguments->duration_s);
+	case OPTION_COUNT:
+		return parse_number(word, UINT64_MAX, &arguments->count) && arguments->count > 0;
+	case OPTION_MINIMUM:
+		if (!parse_number(word, UINT32_MAX, &number))
+			return false;
+		config->minimum_ns = number * 1000000;
+		return true;
+	case OPTION_FAILURES:
+		config->failures_only = 1;
+		return true;
+	case OPTION_NO_RING:
+		arguments->options.no_ring = true;
+		return true;
+	case OPTION_CALLS:
+		arguments->options.calls = true;
+		return true;
+	case OPTION_COLOUR:
+		arguments->colour = true;
+		return true;
+	default:
+		return take_filter(config, option, word);
+	}
+}
+
+static const char *name_of(int option)
+{
+	for (unsigned i = 0; options[i].name; i++)
+		if (options[i].val == option)
+			return options[i].name;
+	return "?";
+}
+
+int arguments_parse(struct arguments *arguments, int count, char **words)
+{
+	int option;
+
+	*arguments = (struct arguments){.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+	hawser_trace_options_init(&arguments->options);
+	while ((option = getopt_long(count, words, "h", options, NULL)) != -1) {
+		if (option == 'h')
+			return ARGUMENTS_HELP;
+		if (option == '?') /* getopt has said it */
+			return ARGUMENTS_WRONG;
+		if (!take(arguments, option, optarg)) {
+			fprintf(stderr, "hawser-trace: --%s does not take '%s'\n", name_of(option), optarg);
+			return ARGUMENTS_WRONG;
+		}
+	}
+	if (optind < count) {
+		fprintf(stderr, "hawser-trace: one word too many: '%s'\n", words[optind]);
+		return ARGUMENTS_WRONG;
+	}
+	return ARGUMENTS_RUN;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the commands of hawser-trace share. Each is a file of its own, named after it.
+ */
+#ifndef HAWSER_TRACE_TOOL_H
+#define HAWSER_TRACE_TOOL_H
+
+#include <hawser/trace.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct arguments {
+	struct hawser_trace_options options;
+	bool json;
+	bool colour;
+	double duration_s; /* 0: until it is interrupted */
+	uint64_t count;    /* 0: no limit */
+};
+
+struct command {
+	const char *name;
+	const char *summary;
+	int (*run)(const struct arguments *arguments); /* the exit code */
+};
+
+int command_live(const struct arguments *arguments);
+int command_probe(const struct arguments *arguments);
+
+/* ---- arguments.c ---- */
+enum { ARGUMENTS_RUN, ARGUMENTS_HELP, ARGUMENTS_WRONG };
+/* Says on standard error what is wrong. */
+int arguments_parse(struct arguments *arguments, int count, char **words);
+void arguments_print_help(FILE *file);
+
+/* ---- session.c: a trace that ends by itself, by --duration, --count or a signal ---- */
+struct session {
+	hawser_trace *trace;
+	uint64_t end_ns; /* UINT64_MAX: none */
+};
+/* Opens it and gives up every capability; on failure says why and returns false. */
+bool session_open(struct session *session, const struct arguments *arguments);
+/* False: it is over. */
+bool session_goes_on(const struct session *session);
+void session_close(struct session *session);
+/* Ends any session; from signal handlers, too. */
+void session_stop(void);
+
+/* ---- json.c ---- */
+void json_string(FILE *file, const char *text);
+void json_record(FILE *file, const struct hawser_trace_record *record);
+
+#endif

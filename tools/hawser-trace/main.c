@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hawser-trace: who connects where, how long it takes, and why it fails. Exit codes: 0, 1 when tracing is not
+ * possible, 2 for arguments that are not understood.
+ */
+#include "hawser-trace.h"
+
+#include <string.h>
+
+static const struct command commands[] = {
+    {"live", "a line a connect, as it ends", command_live},
+    {"probe", "what this kernel allows, and what is lost where it does not", command_probe},
+};
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static void print_help(FILE *file)
+{
+	fputs("usage: hawser-trace COMMAND [OPTION...]\n", file);
+	for (unsigned i = 0; i < COMMANDS; i++)
+		fprintf(file, "  %-12s %s\n", commands[i].name, commands[i].summary);
+	fputs("options:\n", file);
+	arguments_print_help(file);
+}
+
+int main(int count, char **words)
+{
+	struct arguments arguments;
+
+	if (count < 2) {
+		print_help(stderr);
+		return 2;
+	}
+	if (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0) {
+		print_help(stdout);
+		return 0;
+	}
+	for (unsigned i = 0; i < COMMANDS; i++) {
+		if (strcmp(words[1], commands[i].name) != 0)
+			continue;
+		switch (arguments_parse(&arguments, count - 1, words + 1)) {
+		case ARGUMENTS_HELP:
+			print_help(stdout);
+			return 0;
+		case ARGUMENTS_WRONG:
+			return 2;
+		default:
+			return commands[i].run(&arguments);
+		}
+	}
+	fprintf(stderr, "hawser-trace: there is no command '%s'; hawser-trace --help lists them\n", words[1]);
+	return 2;
+}
