@@ -55,8 +55,9 @@ static __always_inline void path_read(struct hawser_trace_record *record, uint64
 		return;
 	if (length > sizeof(record->path) - 1)
 		length = sizeof(record->path) - 1;
-	length &= 127;
-	if (length > sizeof(record->path) - 1 || bpf_probe_read_user(record->path, length, path))
+	/* The verifier wants to see a mask, which the compiler would know to be needless. */
+	barrier_var(length);
+	if (bpf_probe_read_user(record->path, length & 127, path))
 		return;
 	if (!record->path[0] && length > 1)
 		record->path[0] = '@';

@@ -65,7 +65,7 @@ int trace_without_btf(struct hawser_trace_sentence *why)
 
 int trace_refused(struct hawser_trace_sentence *why, int error)
 {
-	if (error != -EPERM && error != -EACCES)
+	if (error != -EPERM) /* -EACCES is the verifier's, whoever asks */
 		trace_say(why, "the kernel did not take the programs: %s (%s)", strerror(-error), trace_heard());
 	else if (is_locked_down())
 		trace_say(why,
@@ -81,5 +81,5 @@ int trace_refused(struct hawser_trace_sentence *why, int error)
 		    "`sudo setcap cap_bpf,cap_perfmon=ep PROGRAM`");
 	else
 		trace_say(why, "the kernel refused although CAP_BPF and CAP_PERFMON are there (%s)", trace_heard());
-	return error == -EACCES ? -EPERM : error;
+	return error;
 }

@@ -10,6 +10,10 @@
  * constructor: only a program without threads may do so, and Criterion's have some. */
 void network_prepare(void);
 
+/* The same for tests of a program that is root anyway and must stay what it is: capabilities of a user
+ * namespace do not load eBPF. Otherwise they are skipped. */
+void network_prepare_as_root(void);
+
 /* Moves the test into its network, with loopback up. Skips the test, saying why, where the kernel refuses
  * that or ip or nft is not installed. */
 void network_enter(void);
