@@ -186,7 +186,10 @@ WAY_TEST(trace, dropped_on_the_way, EVERY_WAY)
 	cr_assert_eq(try_port(way, PORT, SYN_RETRIES), ETIMEDOUT);
 	record = expect(way, HAWSER_TRACE_TIMEOUT, ETIMEDOUT, "");
 	cr_expect_geq(record.syn_retransmits, SYN_RETRIES);
-	cr_expect_eq(record.syn_retransmits, retransmits());
+	if (way == WAY_BLOCKING) /* it makes the socket forget when it fails */
+		return;
+	cr_expect_eq(record.syn_retransmits, retransmits(), "%s: %u SYNs repeated, the socket says %u",
+	    way_names[way], record.syn_retransmits, retransmits());
 }
 
 WAY_TEST(trace, dropped_by_the_own_firewall, EVERY_WAY)

@@ -120,10 +120,12 @@ WAY_TEST(trace_unix, nobody_listens, EVERY_WAY)
 	unlink(address.sun_path);
 }
 
-/* A blocking connect(2) and a worker would wait. */
-WAY_TEST(trace_unix, backlog_full, WAY_NONBLOCKING, WAY_RING, WAY_RING_SQPOLL)
+/* A blocking socket would wait. */
+WAY_TEST(trace_unix, backlog_full, WAY_NONBLOCKING, RINGS)
 {
 	struct sockaddr_un address = path_of("full");
+	struct attempt attempt = {.way = way, .address = (struct sockaddr *)&address,
+	    .address_size = sizeof(address), .nonblocking = true};
 	int listener = bind_at(&address, sizeof(address));
 	int fillers[FILLERS];
 
@@ -136,7 +138,7 @@ WAY_TEST(trace_unix, backlog_full, WAY_NONBLOCKING, WAY_RING, WAY_RING_SQPOLL)
 		expect_path(WAY_NONBLOCKING, result ? HAWSER_TRACE_BACKLOG_FULL : HAWSER_TRACE_OK,
 		    result ? EAGAIN : 0, address.sun_path);
 	}
-	cr_assert_eq(try_path(way, &address), EAGAIN);
+	cr_assert_eq(tracing_connect(&attempt), EAGAIN);
 	expect_path(way, HAWSER_TRACE_BACKLOG_FULL, EAGAIN, address.sun_path);
 	for (unsigned i = 0; i < FILLERS; i++)
 		close(fillers[i]);

@@ -37,7 +37,7 @@ static void pause_ms(unsigned ms)
 	nanosleep(&rest, NULL);
 }
 
-void tracing_begin(void)
+hawser_trace *tracing_begin(void)
 {
 	HAWSER_OPTIONS(hawser_trace_options, options, .calls = true);
 	struct hawser_trace_sentence why = {""};
@@ -53,6 +53,7 @@ void tracing_begin(void)
 	if (result == -EPERM || result == -ENOENT)
 		cr_skip_test("%s", why.text);
 	cr_assert_eq(result, 0, "%s", why.text);
+	return tracing.trace;
 }
 
 static int on_record(const struct hawser_trace_record *record, void *user)
@@ -188,7 +189,8 @@ static int connect_by_ring(const struct attempt *attempt)
 
 int tracing_connect(const struct attempt *attempt)
 {
-	int type = SOCK_STREAM | SOCK_CLOEXEC | (attempt->way == WAY_NONBLOCKING ? SOCK_NONBLOCK : 0);
+	bool nonblocking = attempt->nonblocking || attempt->way == WAY_NONBLOCKING;
+	int type = SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0);
 
 	if (tracing.socket >= 0)
 		close(tracing.socket);

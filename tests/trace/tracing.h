@@ -33,12 +33,13 @@ struct attempt {
 	int syn_retries;      /* 0: the system's */
 	unsigned deadline_ms; /* of rings: a linked timeout */
 	unsigned cancel_ms;   /* rings cancel, sockets close after so long */
+	bool nonblocking;     /* of rings; those of connect(2) say it by their way */
 	bool skip_timeout;    /* as hawser does: the timeout has no completion */
 };
 
 /* Enters a network of its own and traces what this process does there. Skips the test where that is not
  * possible, with the reason. */
-void tracing_begin(void);
+hawser_trace *tracing_begin(void);
 /* No record came but those that were asked for, nothing is in flight, and nothing was lost. */
 void tracing_end(void);
 
