@@ -15,9 +15,9 @@ enum { CALL_CONNECT = 42, TASK_IS_COMPAT = 2 };
 /* A 32-bit program numbers its calls otherwise. */
 static __always_inline bool is_connect(const struct pt_regs *registers)
 {
-	const struct task_struct *task = (const void *)bpf_get_current_task();
+	const struct task_struct *task = bpf_get_current_task_btf();
 
-	return registers->orig_ax == CALL_CONNECT && !(BPF_CORE_READ(task, thread_info.status) & TASK_IS_COMPAT);
+	return registers->orig_ax == CALL_CONNECT && !(task->thread_info.status & TASK_IS_COMPAT);
 }
 
 #define CALL_FD(registers) ((int)(registers)->di)
@@ -71,8 +71,7 @@ static __always_inline void call_end(struct flight *flight, uint64_t key, long r
 /* A connect that TCP never saw; the flight lasts only for as long as it takes to report it. */
 static __always_inline void call_report(const struct pt_regs *registers, const struct call *call, long result)
 {
-	const struct task_struct *task = (const void *)bpf_get_current_task();
-	const struct sock *sk = sock_of_descriptor(task, CALL_FD(registers));
+	const struct sock *sk = sock_of_descriptor(CALL_FD(registers));
 	uint64_t key = (uint64_t)call; /* no socket has it: one may be in flight already */
 	struct hawser_trace_record *record;
 	struct flight *flight;
@@ -86,7 +85,7 @@ static __always_inline void call_report(const struct pt_regs *registers, const s
 	record->start_ns = call->start_ns;
 	record->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	record->cookie = (uint64_t)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	owner_fill(record, task);
+	owner_fill(record);
 	address_read(record, call->user_address, CALL_SIZE(registers));
 	/* Only streams connect: a datagram socket is given a default destination. */
 	if ((record->family != AF_UNIX && BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) ||
@@ -115,7 +114,7 @@ int BPF_PROG(call_exit, struct pt_regs *registers, long result)
 			call_report(registers, call, result);
 	} else if (result < 0 && !goes_on(result)) {
 		/* Left in flight by tcp_end: the socket did not say what this value says. */
-		key = (uint64_t)sock_of_descriptor((const void *)bpf_get_current_task(), CALL_FD(registers));
+		key = (uint64_t)sock_of_descriptor(CALL_FD(registers));
 		flight = flight_find(key);
 		if (flight && flight->awaits_return)
 			call_end(flight, key, result);

@@ -39,8 +39,10 @@ static __always_inline void hint_drop(const struct flight *flight)
 
 /* ---- admission ---- */
 
-static __always_inline uint32_t netns_of_task(const struct task_struct *task)
+static __always_inline uint32_t netns_of_task(void)
 {
+	const struct task_struct *task = (const struct task_struct *)bpf_get_current_task();
+
 	return BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
 }
 
@@ -99,23 +101,36 @@ static __always_inline struct flight *flight_insert(uint64_t key)
 	return flight;
 }
 
-/* Kernel threads that work for a process belong to its thread group, but bear names of their own. */
-static __always_inline void owner_fill(struct hawser_trace_record *record, const struct task_struct *task)
+static __always_inline bool is_worker(void)
+{
+	const struct task_struct *task;
+
+	if (!has_cookies) /* nor has the kernel the other helper, which gives a pointer that needs no probing */
+		return BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(), flags) & PF_IO_WORKER;
+	task = bpf_get_current_task_btf();
+	return task->flags & PF_IO_WORKER;
+}
+
+/* Kernel threads that work for a process belong to its thread group, but bear names of their own. True: the
+ * current thread is one. */
+static __always_inline bool owner_fill(struct hawser_trace_record *record)
 {
 	uint64_t thread = bpf_get_current_pid_tgid();
-	struct task_struct *leader;
+	const struct task_struct *task;
 
 	record->tgid = (uint32_t)(thread >> 32);
 	record->pid = (uint32_t)thread;
 	record->uid = (uint32_t)bpf_get_current_uid_gid();
 	record->cgroup = bpf_get_current_cgroup_id();
-	if (BPF_CORE_READ(task, flags) & PF_IO_WORKER) {
-		leader = BPF_CORE_READ(task, group_leader);
-		bpf_core_read(record->comm, sizeof(record->comm), &leader->comm);
-		record->pid = record->tgid;
-	} else {
+	if (!is_worker()) {
 		bpf_get_current_comm(record->comm, sizeof(record->comm));
+		return false;
 	}
+	task = (const struct task_struct *)bpf_get_current_task();
+	task = BPF_CORE_READ(task, group_leader);
+	bpf_core_read(record->comm, sizeof(record->comm), &task->comm);
+	record->pid = record->tgid;
+	return true;
 }
 
 /* ---- end ---- */

@@ -99,6 +99,19 @@ struct {
 	__type(value, uint64_t);
 } unresolved SEC(".maps");
 
+/* The connect that was submitted last on this processor, for what follows at once. */
+struct latest {
+	uint64_t request;
+	uint64_t key; /* of its flight; 0: it is not watched */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct latest);
+} latest SEC(".maps");
+
 /* In .data and .bss: named by BTF, and open to `bpftool map update`, which rodata is not. */
 struct hawser_trace_config config = {.records = 1, .destinations = 1, .wake_bytes = WAKE_BYTES, .sample = 1};
 struct hawser_trace_counters counters;

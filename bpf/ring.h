@@ -12,46 +12,50 @@
 
 /* ---- submission ---- */
 
-static __always_inline struct sock *sock_of_request(struct io_kiocb *request, const struct task_struct *task)
+static __always_inline struct sock *sock_of_request(struct io_kiocb *request)
 {
-	int fd = BPF_CORE_READ(request, cqe.fd);
+	int fd = request->cqe.fd;
 
-	if (BPF_CORE_READ(request, flags) & REQUEST_FIXED_FILE)
-		return sock_of_fixed(BPF_CORE_READ(request, ctx), (uint32_t)fd);
-	return sock_of_descriptor(task, fd);
+	if (request->flags & REQUEST_FIXED_FILE)
+		return sock_of_fixed(request->ctx, (uint32_t)fd);
+	return sock_of_descriptor(fd);
+}
+
+static __always_inline uint32_t netns_of_request(const struct sock *sk)
+{
+	return sk ? BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) : netns_of_task();
 }
 
 /* False: the filters leave it out. */
-static __always_inline bool request_admitted(
-    struct flight *flight, const struct sock *sk, const struct task_struct *task)
+static __always_inline bool request_admitted(struct flight *flight, const struct sock *sk)
 {
 	struct hawser_trace_record *record = &flight->record;
 
-	record->netns = sk ? BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) : netns_of_task(task);
+	if (!config.filters) /* TCP will tell the namespace, or the completion */
+		return true;
+	record->netns = netns_of_request(sk);
 	return admits_route(record->netns, record->family, record->destination_port, record->destination);
 }
 
-static __always_inline void request_fill(
-    struct flight *flight, struct io_kiocb *request, const struct task_struct *task)
+static __always_inline void request_fill(struct flight *flight, struct io_kiocb *request)
 {
 	const struct io_connect *connect = (const void *)request + bpf_core_field_offset(struct io_kiocb, cmd);
 	struct hawser_trace_record *record = &flight->record;
 
 	record->start_ns = bpf_ktime_get_ns();
-	record->user_data = BPF_CORE_READ(request, cqe.user_data);
+	record->user_data = request->cqe.user_data;
 	record->layer = HAWSER_TRACE_RING;
 	flight->request = (uint64_t)request;
-	flight->context = (uint64_t)BPF_CORE_READ(request, ctx);
-	flight->skips_success = BPF_CORE_READ(request, flags) & REQUEST_SKIP_SUCCESS;
-	owner_fill(record, task);
-	if (BPF_CORE_READ(task, flags) & PF_IO_WORKER)
+	flight->context = (uint64_t)request->ctx;
+	flight->skips_success = request->flags & REQUEST_SKIP_SUCCESS;
+	if (owner_fill(record))
 		record->flags |= HAWSER_TRACE_SQPOLL;
 	address_read(record, (uint64_t)BPF_CORE_READ(connect, addr), (uint32_t)BPF_CORE_READ(connect, addr_len));
 }
 
-static __always_inline int request_begin(struct io_kiocb *request)
+/* Key of the flight; 0: it has none. */
+static __always_inline uint64_t flight_begin(struct io_kiocb *request)
 {
-	const struct task_struct *task = (const void *)bpf_get_current_task();
 	uint64_t thread = bpf_get_current_pid_tgid(), key, name = (uint64_t)request;
 	const struct flight *other;
 	struct flight *flight;
@@ -59,7 +63,7 @@ static __always_inline int request_begin(struct io_kiocb *request)
 
 	if (!admits_owner((uint32_t)(thread >> 32)))
 		return 0;
-	sk = sock_of_request(request, task);
+	sk = sock_of_request(request);
 	if (!admits_sample(sk))
 		return 0;
 	key = sk ? (uint64_t)sk : name;
@@ -70,14 +74,27 @@ static __always_inline int request_begin(struct io_kiocb *request)
 	flight = flight_insert(key);
 	if (!flight)
 		return 0;
-	request_fill(flight, request, task);
-	if (!request_admitted(flight, sk, task)) {
+	request_fill(flight, request);
+	if (!request_admitted(flight, sk)) {
 		flight_forget(key);
 		return 0;
 	}
 	hint_take(flight);
 	if (!sk && !bpf_map_update_elem(&unresolved, &thread, &name, BPF_ANY))
 		unresolved_count = 1;
+	return key;
+}
+
+static __always_inline int request_begin(struct io_kiocb *request)
+{
+	uint64_t key = flight_begin(request);
+	uint32_t zero = 0;
+	struct latest *last = bpf_map_lookup_elem(&latest, &zero);
+
+	if (last) {
+		last->request = (uint64_t)request;
+		last->key = key;
+	}
 	return 0;
 }
 
@@ -106,42 +123,59 @@ static __always_inline struct flight *flight_of_request(const struct io_kiocb *r
 	return flight_find((uint64_t)request);
 }
 
-/* The request's file is not looked up yet when a timeout is linked to it. */
+/* The request's file is not looked up yet when a timeout is linked to it, but it was submitted just now: most
+ * likely it is this processor's latest. */
 static __always_inline struct flight *flight_of_submission(struct io_kiocb *request)
 {
-	const struct sock *sk = sock_of_request(request, (const void *)bpf_get_current_task());
-	struct flight *flight = sk ? flight_find((uint64_t)sk) : NULL;
+	uint32_t zero = 0;
+	const struct latest *last = bpf_map_lookup_elem(&latest, &zero);
+	const struct sock *sk;
+	struct flight *flight;
 
+	if (last && last->request == (uint64_t)request)
+		return last->key ? flight_find(last->key) : NULL;
+	sk = sock_of_request(request);
+	flight = sk ? flight_find((uint64_t)sk) : NULL;
 	if (flight && flight->request == (uint64_t)request)
 		return flight;
 	return flight_find((uint64_t)request);
 }
 
 /* `head` is the first of the chain; the timeout guards the last, for it is not in the chain yet. */
-SEC("?tp_btf/io_uring_link")
-int BPF_PROG(ring_link, struct io_kiocb *request, struct io_kiocb *head)
+static __always_inline struct io_kiocb *guarded(struct io_kiocb *head)
 {
-	const struct io_timeout_data *timeout;
-	struct io_kiocb *last = head, *next;
-	struct flight *flight;
+	struct io_kiocb *last = head;
 
-	if (request->opcode != OPERATION_LINK_TIMEOUT)
-		return 0;
 #pragma unroll
 	for (int i = 0; i < 8; i++) {
-		next = BPF_CORE_READ(last, link);
+		struct io_kiocb *next = last->link;
+
 		if (!next)
 			break;
 		last = next;
 	}
-	if (BPF_CORE_READ(last, opcode) != OPERATION_CONNECT)
+	return last;
+}
+
+SEC("?tp_btf/io_uring_link")
+int BPF_PROG(ring_link, struct io_kiocb *request, struct io_kiocb *head)
+{
+	struct io_timeout_data *timeout;
+	struct timespec64 time = {};
+	struct io_kiocb *connect;
+	struct flight *flight;
+
+	if (request->opcode != OPERATION_LINK_TIMEOUT)
 		return 0;
-	flight = flight_of_submission(last);
+	connect = guarded(head);
+	if (connect->opcode != OPERATION_CONNECT)
+		return 0;
+	flight = flight_of_submission(connect);
 	if (!flight)
 		return 0;
-	timeout = BPF_CORE_READ(request, async_data);
-	flight->record.deadline_ns =
-	    (uint64_t)BPF_CORE_READ(timeout, ts.tv_sec) * 1000000000 + (uint64_t)BPF_CORE_READ(timeout, ts.tv_nsec);
+	timeout = request->async_data;
+	bpf_core_read(&time, sizeof(time), &timeout->ts);
+	flight->record.deadline_ns = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 	flight->record.flags |= HAWSER_TRACE_HAS_DEADLINE;
 	return 0;
 }
@@ -224,6 +258,8 @@ static __always_inline void request_end(struct flight *flight, uint64_t key, con
 	int32_t error;
 	uint32_t cause = cause_of_result(flight, request, sk, result, now, &error);
 
+	if (!record->netns)
+		record->netns = netns_of_request(sk);
 	if (sk && (record->flags & HAWSER_TRACE_SYN_SENT) && !record->source_port)
 		record->source_port = __builtin_bswap16(BPF_CORE_READ(inet, inet_sport));
 	hint_drop(flight);

@@ -110,15 +110,17 @@ static __always_inline struct sock *sock_of_file(const struct file *file)
 	return BPF_CORE_READ(socket, sk);
 }
 
-static __always_inline struct sock *sock_of_descriptor(const struct task_struct *task, int fd)
+/* Of the current thread; those that the kernel runs for a ring share the files of their process. */
+static __always_inline struct sock *sock_of_descriptor(int fd)
 {
-	const struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	const struct task_struct *task = bpf_get_current_task_btf();
+	const struct fdtable *table = task->files->fdt;
 	const struct file *file = NULL;
 	struct file **files;
 
-	if (!table || fd < 0 || (uint32_t)fd >= BPF_CORE_READ(table, max_fds))
+	if (fd < 0 || (uint32_t)fd >= table->max_fds)
 		return NULL;
-	files = BPF_CORE_READ(table, fd);
+	files = table->fd;
 	bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
 	return sock_of_file(file);
 }

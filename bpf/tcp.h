@@ -13,18 +13,15 @@
 
 static __always_inline void route_fill(struct hawser_trace_record *record, const struct sock *sk)
 {
-	const struct inet_sock *inet = (const void *)sk;
-
-	record->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	record->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	record->destination_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	record->source_port = __builtin_bswap16(BPF_CORE_READ(inet, inet_sport));
+	record->family = sk->__sk_common.skc_family;
+	record->netns = sk->__sk_common.skc_net.net->ns.inum;
+	record->destination_port = __builtin_bswap16(sk->__sk_common.skc_dport);
 	if (record->family == AF_INET6) {
 		BPF_CORE_READ_INTO(&record->destination, sk, __sk_common.skc_v6_daddr);
 		BPF_CORE_READ_INTO(&record->source, sk, __sk_common.skc_v6_rcv_saddr);
 	} else {
-		*(uint32_t *)record->destination = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-		*(uint32_t *)record->source = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		*(uint32_t *)record->destination = sk->__sk_common.skc_daddr;
+		*(uint32_t *)record->source = sk->__sk_common.skc_rcv_saddr;
 	}
 }
 
@@ -35,14 +32,13 @@ static __always_inline bool admits_socket(const struct sock *sk)
 
 	if (!config.filters)
 		return true;
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	family = sk->__sk_common.skc_family;
 	if (family == AF_INET6)
 		BPF_CORE_READ_INTO(&address, sk, __sk_common.skc_v6_daddr);
 	else
-		*(uint32_t *)address = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-	return admits_owner((uint32_t)(bpf_get_current_pid_tgid() >> 32)) && admits_sample(sk) &&
-	       admits_route(BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum), family,
-		   __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport)), address);
+		*(uint32_t *)address = sk->__sk_common.skc_daddr;
+	return admits_sample(sk) && admits_route(sk->__sk_common.skc_net.net->ns.inum, family,
+					__builtin_bswap16(sk->__sk_common.skc_dport), address);
 }
 
 /* Finds the request that connects this socket although its submission did not name it. */
@@ -72,7 +68,7 @@ static __always_inline struct call *call_of_thread(void)
 
 static __always_inline struct flight *flight_of_socket_call(uint64_t key, const struct sock *sk, uint64_t now)
 {
-	const struct task_struct *task = (const void *)bpf_get_current_task();
+	bool works_for_another;
 	struct flight *flight;
 	struct call *call;
 
@@ -81,9 +77,9 @@ static __always_inline struct flight *flight_of_socket_call(uint64_t key, const 
 	flight = flight_insert(key);
 	if (!flight)
 		return NULL;
-	owner_fill(&flight->record, task);
+	works_for_another = owner_fill(&flight->record);
 	flight->record.start_ns = now;
-	if (traces_ring && (BPF_CORE_READ(task, flags) & PF_IO_WORKER))
+	if (traces_ring && works_for_another)
 		flight->request = FLIGHT_ALIEN;
 	call = call_of_thread();
 	if (call) {
@@ -96,9 +92,13 @@ static __always_inline struct flight *flight_of_socket_call(uint64_t key, const 
 
 static __always_inline void tcp_begin(struct sock *sk)
 {
-	uint64_t key = (uint64_t)sk, now = bpf_ktime_get_ns();
-	struct flight *flight = flight_find(key);
+	uint64_t key = (uint64_t)sk, now;
+	struct flight *flight;
 
+	if (!admits_owner((uint32_t)(bpf_get_current_pid_tgid() >> 32)))
+		return;
+	now = bpf_ktime_get_ns();
+	flight = flight_find(key);
 	/* One that was told of a SYN before is a leftover of an earlier life of this socket. */
 	if (!flight || !flight->request || flight->syn_ns)
 		flight = flight_adopt(key);
@@ -127,7 +127,7 @@ static __always_inline bool never_left(const struct sock *sk)
 static __always_inline uint32_t cause_of_close(const struct flight *flight, const struct sock *sk, int32_t *error)
 {
 	uint32_t flags = flight->record.flags;
-	int32_t code = BPF_CORE_READ(sk, sk_err);
+	int32_t code = sk->sk_err;
 
 	*error = code;
 	if (flags & HAWSER_TRACE_RESET)
@@ -144,7 +144,7 @@ static __always_inline uint32_t cause_of_close(const struct flight *flight, cons
 		*error = EADDRNOTAVAIL;
 		return HAWSER_TRACE_LOCAL_ERROR;
 	}
-	*error = BPF_CORE_READ(sk, sk_err_soft);
+	*error = sk->sk_err_soft;
 	return HAWSER_TRACE_ABORTED;
 }
 
@@ -168,9 +168,12 @@ static __always_inline void tcp_end(const struct sock *sk, int state)
 	if (!flight || !flight->syn_ns)
 		return;
 	now = bpf_ktime_get_ns();
-	if (state == TCP_CLOSE)
+	if (state == TCP_CLOSE) {
 		cause = cause_of_close(flight, sk, &error);
-	flight->record.source_port = __builtin_bswap16(BPF_CORE_READ(inet, inet_sport));
+		flight->record.source_port = __builtin_bswap16(BPF_CORE_READ(inet, inet_sport));
+	} else {
+		flight->record.source_port = sk->__sk_common.skc_num; /* which a closed socket has given up */
+	}
 	ends = !flight->request;
 	if (flight->skips_success) /* no completion will come, unless it is of a failure */
 		ends = cause == HAWSER_TRACE_OK || cause == HAWSER_TRACE_ABORTED;
@@ -192,7 +195,7 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state, struct sock *sk, int from, int to)
 {
 	if (to == TCP_SYN_SENT) {
-		if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+		if (sk->sk_protocol == IPPROTO_TCP)
 			tcp_begin(sk);
 	} else if (from == TCP_SYN_SENT || (from == TCP_SYN_RECV && to == TCP_ESTABLISHED)) {
 		if (to != TCP_SYN_RECV) /* simultaneous open */
@@ -205,7 +208,7 @@ int BPF_PROG(tcp_state, struct sock *sk, int from, int to)
 
 static __always_inline struct flight *flight_connecting(const struct sock *sk)
 {
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_SYN_SENT)
+	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
 		return NULL;
 	return flight_find((uint64_t)sk);
 }
@@ -240,7 +243,7 @@ int BPF_PROG(tcp_error_report, const struct sock *sk)
 	const struct iphdr *header;
 	uint8_t origin;
 
-	if (!flight || !BPF_CORE_READ(sk, sk_error_queue.qlen))
+	if (!flight || !sk->sk_error_queue.qlen)
 		return 0;
 	skb = BPF_CORE_READ(sk, sk_error_queue.prev);
 	error = (const void *)skb + bpf_core_field_offset(struct sk_buff, cb);
@@ -267,7 +270,7 @@ int BPF_PROG(tcp_drop, struct sk_buff *skb, void *location, int reason)
 	if (!bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_NETFILTER_DROP) ||
 	    (uint32_t)reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NETFILTER_DROP))
 		return 0;
-	sk = BPF_CORE_READ(skb, sk);
+	sk = skb->sk;
 	flight = sk ? flight_find((uint64_t)sk) : NULL;
 	if (flight)
 		flight->record.flags |= HAWSER_TRACE_FIREWALL;
