@@ -26,4 +26,13 @@ void network_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void network_rule(const char *chain, const char *rule);
 void network_rules_clear(void);
 
+/* A neighbour, 192.0.2.2, in a network of its own that lives as long as the test, reached from 192.0.2.1; and
+ * the same for IPv6, 2001:db8::1 and ::2. Only for tests that may make network namespaces. */
+void network_peer_begin(void);
+/* A command in the neighbour's network. */
+void network_peer_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A rule for what the neighbour receives, before anything else there. */
+void network_peer_rule(const char *rule);
+void network_peer_rules_clear(void);
+
 #endif

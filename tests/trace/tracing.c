@@ -84,14 +84,16 @@ static int on_inflight(const struct hawser_trace_record *record, void *user)
 void tracing_end(void)
 {
 	struct hawser_trace_counters counters;
+	char text[128];
 
 	/* Whatever the end of the socket tells must not be a second record. */
 	if (tracing.socket >= 0)
 		close(tracing.socket);
 	pause_ms(20);
 	cr_assert_geq(hawser_trace_read(tracing.trace, 0, on_record, NULL), 0);
-	cr_expect_eq(tracing.taken, tracing.count, "%u records too many, the first of cause %s",
-	    tracing.count - tracing.taken, hawser_trace_cause_name(tracing.records[tracing.taken].cause));
+	cr_expect_eq(tracing.taken, tracing.count, "%u records too many, the first %s to %s",
+	    tracing.count - tracing.taken, hawser_trace_cause_name(tracing.records[tracing.taken].cause),
+	    hawser_trace_destination_text(&tracing.records[tracing.taken], text, sizeof(text)));
 	cr_assert_eq(hawser_trace_inflight_read(tracing.trace, on_inflight, NULL), 0);
 	cr_assert_eq(hawser_trace_counters_read(tracing.trace, &counters), 0);
 	cr_expect_eq(counters.records_lost, 0);
@@ -120,7 +122,8 @@ static int connect_by_call(const struct attempt *attempt)
 		tracing.socket = -1;
 		return 0;
 	}
-	cr_assert_eq(poll(&poller, 1, WAIT_MS), 1);
+	while (poll(&poller, 1, WAIT_MS) < 0)
+		cr_assert_eq(errno, EINTR);
 	cr_assert_eq(getsockopt(tracing.socket, SOL_SOCKET, SO_ERROR, &error, &size), 0);
 	return error;
 }
@@ -178,7 +181,11 @@ static int connect_by_ring(const struct attempt *attempt)
 		cr_assert_eq(io_uring_register_files(&ring, &tracing.socket, 1), 0);
 	submit(&ring, attempt, &time);
 	while (error < 0) {
-		cr_assert_eq(io_uring_wait_cqe_timeout(&ring, &cqe, &limit), 0);
+		int result = io_uring_wait_cqe_timeout(&ring, &cqe, &limit);
+
+		if (result == -EINTR)
+			continue;
+		cr_assert_eq(result, 0, "no completion: %s", strerror(-result));
 		if (cqe->user_data == CONNECT)
 			error = -cqe->res;
 		io_uring_cqe_seen(&ring, cqe);
