@@ -73,12 +73,12 @@ static __always_inline bool admits_sample(const struct sock *sk)
 	return !holder || BPF_CORE_READ(holder, vfs_inode.i_ino) % config.sample == 0;
 }
 
-static __always_inline bool admits_route(uint32_t netns, uint16_t family, uint16_t port, const uint8_t *address)
+static __always_inline bool admits_route(
+    uint32_t netns, uint16_t family, uint16_t port, const uint8_t *address)
 {
 	uint32_t filters = config.filters;
 
-	if (!(filters &
-		(HAWSER_TRACE_FILTER_NETNS | HAWSER_TRACE_FILTER_PORT | HAWSER_TRACE_FILTER_PREFIX)))
+	if (!(filters & (HAWSER_TRACE_FILTER_NETNS | HAWSER_TRACE_FILTER_PORT | HAWSER_TRACE_FILTER_PREFIX)))
 		return true;
 	if ((filters & HAWSER_TRACE_FILTER_NETNS) && netns != config.netns)
 		return false;
@@ -105,8 +105,10 @@ static __always_inline bool is_worker(void)
 {
 	const struct task_struct *task;
 
-	if (!has_cookies) /* nor has the kernel the other helper, which gives a pointer that needs no probing */
-		return BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(), flags) & PF_IO_WORKER;
+	if (!has_cookies) /* nor has the kernel the other helper, which gives a pointer that needs no probing
+			   */
+		return BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(), flags) &
+		       PF_IO_WORKER;
 	task = bpf_get_current_task_btf();
 	return task->flags & PF_IO_WORKER;
 }
@@ -206,7 +208,8 @@ static __always_inline uint64_t path_hash(const char *path)
 	return hash;
 }
 
-static __always_inline struct hawser_trace_destination *destination_of(const struct hawser_trace_record *record)
+static __always_inline struct hawser_trace_destination *destination_of(
+    const struct hawser_trace_record *record)
 {
 	struct hawser_trace_destination_key key = {.family = record->family, .netns = record->netns};
 	struct hawser_trace_destination *row;

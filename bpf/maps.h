@@ -58,7 +58,7 @@ struct {
 /* Index: layer * HAWSER_TRACE_CAUSES + cause. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, HAWSER_TRACE_LAYERS * HAWSER_TRACE_CAUSES);
+	__uint(max_entries, HAWSER_TRACE_LAYERS *HAWSER_TRACE_CAUSES);
 	__type(key, uint32_t);
 	__type(value, struct hawser_trace_histogram);
 } histograms SEC(".maps");
@@ -83,9 +83,10 @@ struct {
 	__uint(max_entries, RECORDS_BYTES);
 } records SEC(".maps");
 
-/* Key: bpf_get_current_pid_tgid(). Used when connect(2) is traced. */
+/* Key: bpf_get_current_pid_tgid(). Used when connect(2) is traced. A thread that is killed in its call leaves
+ * an entry behind, which makes room when it must. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, CALLS_MAX);
 	__type(key, uint64_t);
 	__type(value, struct call);
@@ -93,7 +94,7 @@ struct {
 
 /* The latest request of a thread whose socket was not known at its submission. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, CALLS_MAX);
 	__type(key, uint64_t);
 	__type(value, uint64_t);
@@ -119,12 +120,12 @@ struct hawser_trace_counters counters;
 /* How many connects of rings are in flight whose user_data falls into this slot: a completion that overflows
  * names no request, and most are of other operations. */
 int32_t hints[HINTS];
-int32_t unresolved_count;
+uint32_t unresolved_seen; /* 1: such a request was seen; most machines have none */
 
 /* Set by the loader, before the programs are loaded. */
-const volatile bool has_cookies = true;     /* the helper that makes socket cookies is there (5.12) */
-const volatile bool traces_calls = false;   /* connect(2) is traced: sys_enter and sys_exit */
-const volatile bool traces_ring = false;    /* io_uring is traced */
+const volatile bool has_cookies = true;   /* the helper that makes socket cookies is there (5.12) */
+const volatile bool traces_calls = false; /* connect(2) is traced: sys_enter and sys_exit */
+const volatile bool traces_ring = false;  /* io_uring is traced */
 
 /* All zero: a flight is too large for the stack. */
 const struct flight flight_template;

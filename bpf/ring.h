@@ -39,7 +39,8 @@ static __always_inline bool request_admitted(struct flight *flight, const struct
 
 static __always_inline void request_fill(struct flight *flight, struct io_kiocb *request)
 {
-	const struct io_connect *connect = (const void *)request + bpf_core_field_offset(struct io_kiocb, cmd);
+	const struct io_connect *connect =
+	    (const void *)request + bpf_core_field_offset(struct io_kiocb, cmd);
 	struct hawser_trace_record *record = &flight->record;
 
 	record->start_ns = bpf_ktime_get_ns();
@@ -50,7 +51,8 @@ static __always_inline void request_fill(struct flight *flight, struct io_kiocb 
 	flight->skips_success = request->flags & REQUEST_SKIP_SUCCESS;
 	if (owner_fill(record))
 		record->flags |= HAWSER_TRACE_SQPOLL;
-	address_read(record, (uint64_t)BPF_CORE_READ(connect, addr), (uint32_t)BPF_CORE_READ(connect, addr_len));
+	address_read(
+	    record, (uint64_t)BPF_CORE_READ(connect, addr), (uint32_t)BPF_CORE_READ(connect, addr_len));
 }
 
 /* Key of the flight; 0: it has none. */
@@ -81,7 +83,7 @@ static __always_inline uint64_t flight_begin(struct io_kiocb *request)
 	}
 	hint_take(flight);
 	if (!sk && !bpf_map_update_elem(&unresolved, &thread, &name, BPF_ANY))
-		unresolved_count = 1;
+		unresolved_seen = 1;
 	return key;
 }
 
@@ -210,7 +212,8 @@ int BPF_PROG(ring_queue_async_work, struct io_kiocb *request)
 
 /* A timeout that fired has left the chain; one that did not is in it still. `link` is 0 where the request
  * cannot be looked at: then the time decides. */
-static __always_inline bool deadline_passed(const struct flight *flight, const struct io_kiocb *request, uint64_t now)
+static __always_inline bool deadline_passed(
+    const struct flight *flight, const struct io_kiocb *request, uint64_t now)
 {
 	const struct io_kiocb *link;
 
@@ -239,9 +242,9 @@ static __always_inline uint32_t cause_of_result(const struct flight *flight, con
 	if (result == 0) {
 		if (really_connected(flight, sk))
 			return HAWSER_TRACE_OK;
-		*error = flight->record.flags & HAWSER_TRACE_ANSWERED ? flight->answer_error :
-			 sk						       ? BPF_CORE_READ(sk, sk_err_soft) :
-										 0;
+		*error = flight->record.flags & HAWSER_TRACE_ANSWERED ? flight->answer_error
+			 : sk                                         ? BPF_CORE_READ(sk, sk_err_soft)
+								      : 0;
 		return HAWSER_TRACE_FALSE_SUCCESS;
 	}
 	if (result == -ECANCELED || result == -EINTR)
@@ -278,9 +281,9 @@ struct search {
 
 static long search_visit(void *map, const uint64_t *key, struct flight *flight, struct search *search)
 {
-	bool found = search->request ? flight->request == search->request :
-				       flight->request && flight->context == search->context &&
-						   flight->record.user_data == search->user_data;
+	bool found = search->request ? flight->request == search->request
+				     : flight->request && flight->context == search->context &&
+					   flight->record.user_data == search->user_data;
 
 	if (!found)
 		return 0;

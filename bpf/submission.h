@@ -46,7 +46,8 @@ static __always_inline void tag_read(struct hawser_trace_record *record, uint64_
 }
 
 /* An abstract name has no end but its length: it is shown with '@' for its leading NUL. */
-static __always_inline void path_read(struct hawser_trace_record *record, uint64_t user_address, uint32_t size)
+static __always_inline void path_read(
+    struct hawser_trace_record *record, uint64_t user_address, uint32_t size)
 {
 	const char *path = (const char *)user_address + sizeof(uint16_t);
 	uint32_t length = size - sizeof(uint16_t);

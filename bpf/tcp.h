@@ -48,13 +48,14 @@ static __always_inline struct flight *flight_adopt(uint64_t key)
 	uint64_t *request;
 	struct flight *flight;
 
-	if (!unresolved_count)
+	if (!unresolved_seen)
 		return NULL;
 	request = bpf_map_lookup_elem(&unresolved, &thread);
 	flight = request ? flight_find(*request) : NULL;
 	if (!flight || bpf_map_update_elem(&inflight, &key, flight, BPF_ANY))
 		return NULL;
 	flight_forget(*request);
+	bpf_map_delete_elem(&unresolved, &thread);
 	return flight_find(key);
 }
 
@@ -124,7 +125,8 @@ static __always_inline bool never_left(const struct sock *sk)
 	return !BPF_CORE_READ(tcp, packets_out);
 }
 
-static __always_inline uint32_t cause_of_close(const struct flight *flight, const struct sock *sk, int32_t *error)
+static __always_inline uint32_t cause_of_close(
+    const struct flight *flight, const struct sock *sk, int32_t *error)
 {
 	uint32_t flags = flight->record.flags;
 	int32_t code = sk->sk_err;

@@ -28,15 +28,15 @@ struct hawser_trace_options {
 	size_t size;
 	/* Filters, and what is recorded: see hawser/trace_record.h. */
 	struct hawser_trace_config config;
-	bool no_ring;          /* leave io_uring's layer out */
-	bool calls;            /* connect(2) too: unix sockets and failures before TCP; costs at each system call */
-	uint32_t inflight_max; /* connects in flight at once; more are counted, not seen */
+	bool no_ring; /* leave io_uring's layer out */
+	bool calls;   /* connect(2) too: unix sockets and failures before TCP; costs at each system call */
+	uint32_t inflight_max;  /* connects in flight at once; more are counted, not seen */
 	uint32_t records_bytes; /* of the ring buffer; a power of two of pages */
 };
 
-#define HAWSER_DEFAULTS_hawser_trace_options                                                               \
-	.size = sizeof(struct hawser_trace_options),                                                       \
-	.config = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, {0}, 64 << 10, 1, 0, 1, 0}, .inflight_max = 16384,         \
+#define HAWSER_DEFAULTS_hawser_trace_options                                                        \
+	.size = sizeof(struct hawser_trace_options),                                                \
+	.config = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, {0}, 64 << 10, 1, 0, 1, 0}, .inflight_max = 16384, \
 	.records_bytes = 4 << 20
 
 HAWSER_PUBLIC void hawser_trace_options_init(struct hawser_trace_options *options);
@@ -44,8 +44,8 @@ HAWSER_PUBLIC void hawser_trace_options_init(struct hawser_trace_options *option
 /* Loads the programs and attaches them. On failure `why`, which may be NULL, says it in one sentence:
  * -EPERM (not permitted), -ENOENT (the kernel has no BTF, or lacks a tracepoint that cannot be spared),
  * -EINVAL (an option), -ENOMEM, and whatever the kernel answers. */
-HAWSER_PUBLIC int hawser_trace_open(const struct hawser_trace_options *options,
-    struct hawser_trace_sentence *why, hawser_trace **ret_trace);
+HAWSER_PUBLIC int hawser_trace_open(
+    const struct hawser_trace_options *options, struct hawser_trace_sentence *why, hawser_trace **ret_trace);
 /* Detaches all. NULL is allowed. */
 HAWSER_PUBLIC void hawser_trace_close(hawser_trace *trace);
 
@@ -79,7 +79,7 @@ HAWSER_PUBLIC int hawser_trace_inflight_read(
 
 /* What this kernel allows, and what is lost where it does not. */
 struct hawser_trace_ability {
-	const char *name;     /* "io_uring", "ICMP" */
+	const char *name; /* "io_uring", "ICMP" */
 	bool available;
 	const char *sentence; /* what it is made of, or what is lost without it */
 };

@@ -120,12 +120,12 @@ struct hawser_trace_destination {
 
 /* What is counted on rare paths, so that nothing is lost silently. */
 struct hawser_trace_counters {
-	uint64_t records_lost;        /* the ring buffer was full */
-	uint64_t inflight_full;       /* connects that the in-flight table had no room for */
-	uint64_t start_unseen;        /* ended, but began before the programs were attached */
-	uint64_t destinations_other;  /* counted in the row "other" */
+	uint64_t records_lost;       /* the ring buffer was full */
+	uint64_t inflight_full;      /* connects that the in-flight table had no room for */
+	uint64_t start_unseen;       /* ended, but began before the programs were attached */
+	uint64_t destinations_other; /* counted in the row "other" */
 	uint64_t completions_in_overflow;
-	uint64_t addresses_unread;    /* the socket address of a submission was not in memory */
+	uint64_t addresses_unread; /* the socket address of a submission was not in memory */
 };
 
 enum hawser_trace_filter {
@@ -151,10 +151,10 @@ struct hawser_trace_config {
 	uint8_t prefix_family;
 	uint8_t prefix_bits;
 	uint8_t prefix[16];
-	uint32_t wake_bytes;    /* wake the reader when so much is queued */
-	uint8_t records;        /* 1: send records to the ring buffer */
-	uint8_t failures_only;  /* 1: records (not histograms) of failures alone */
-	uint8_t destinations;   /* 1: histograms by destination, too */
+	uint32_t wake_bytes;   /* wake the reader when so much is queued */
+	uint8_t records;       /* 1: send records to the ring buffer */
+	uint8_t failures_only; /* 1: records (not histograms) of failures alone */
+	uint8_t destinations;  /* 1: histograms by destination, too */
 	uint8_t reserved;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The compiled programs, inside the library: there is no file to find at run time. TRACE_OBJECT is the path of
- * bpf/hawser_trace.bpf.c's object.
+ * The compiled programs, inside the library: there is no file to find at run time. TRACE_OBJECT is the path
+ * of bpf/hawser_trace.bpf.c's object.
  */
 #include "trace.h"
 

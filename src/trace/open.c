@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Opening a trace: the programs that this kernel can run are loaded, told what to record, and attached; then
- * nothing more is needed of the capabilities. Failures, each with its sentence: an option (-EINVAL), no BTF or
- * no tracepoint for states of TCP (-ENOENT), not permitted (-EPERM), memory (-ENOMEM), and what the kernel
+ * nothing more is needed of the capabilities. Failures, each with its sentence: an option (-EINVAL), no BTF
+ * or no tracepoint for states of TCP (-ENOENT), not permitted (-EPERM), memory (-ENOMEM), and what the kernel
  * answers else. A part that this kernel lacks is left out; hawser_trace_probe says which.
  */
 #include "trace.h"
@@ -63,7 +63,8 @@ static int check_config(const struct hawser_trace_config *config, struct hawser_
 			return -EINVAL;
 		}
 		if (config->prefix_bits > bits_max) {
-			trace_say(why, "an address prefix has at most %u bits, not %u", bits_max, config->prefix_bits);
+			trace_say(why, "an address prefix has at most %u bits, not %u", bits_max,
+			    config->prefix_bits);
 			return -EINVAL;
 		}
 	}
@@ -131,11 +132,13 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 	for (unsigned part = TRACE_PART_TCP; part <= TRACE_PART_CALLS; part++)
 		parts[part] = wants(options, part) && !is_crippled(part, btf);
 	if (!parts[TRACE_PART_TCP]) {
-		trace_say(why, "this kernel lacks the tracepoint inet_sock_set_state, without which no connect is seen");
+		trace_say(why,
+		    "this kernel lacks the tracepoint inet_sock_set_state, without which no connect is seen");
 		return -ENOENT;
 	}
 	if (options->calls && !parts[TRACE_PART_CALLS]) {
-		trace_say(why, "this kernel lacks the tracepoints sys_enter and sys_exit, so connect(2) cannot be traced");
+		trace_say(why, "this kernel lacks the tracepoints sys_enter and sys_exit, so connect(2) "
+			       "cannot be traced");
 		return -ENOENT;
 	}
 	for (unsigned i = 0; i < trace_programs_count; i++) {
@@ -144,9 +147,11 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 
 		bpf_program__set_autoload(program, parts[wanted->part] && trace_program_fits(wanted, btf));
 	}
-	/* The helper that makes cookies came to tracing programs between 5.10 and 5.15, as that tracepoint did.
+	/* The helper that makes cookies came to tracing programs between 5.10 and 5.15, as that tracepoint
+	 * did.
 	 */
-	return flags_set(object, parts[TRACE_PART_RING], parts[TRACE_PART_CALLS], trace_role_fits("ICMP", btf));
+	return flags_set(
+	    object, parts[TRACE_PART_RING], parts[TRACE_PART_CALLS], trace_role_fits("ICMP", btf));
 }
 
 static int prepare(struct hawser_trace *trace, const struct hawser_trace_options *options,
@@ -173,7 +178,8 @@ static int attach(struct hawser_trace *trace)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, trace->object) {
+	bpf_object__for_each_program(program, trace->object)
+	{
 		struct bpf_link *link;
 
 		if (!bpf_program__autoload(program))
@@ -214,8 +220,7 @@ static int begin_reading(struct hawser_trace *trace)
 	trace->processors = libbpf_num_possible_cpus();
 	if (trace->processors < 0)
 		return trace->processors;
-	trace->per_processor =
-	    calloc((size_t)trace->processors, sizeof(struct hawser_trace_destination));
+	trace->per_processor = calloc((size_t)trace->processors, sizeof(struct hawser_trace_destination));
 	if (!trace->per_processor)
 		return -ENOMEM;
 	trace->ring = ring_buffer__new(fd_of(trace, "records"), on_record, trace, NULL);
@@ -243,8 +248,8 @@ static int load(struct hawser_trace *trace, const struct hawser_trace_options *o
 	return result < 0 ? trace_refused(why, result) : 0;
 }
 
-int hawser_trace_open(const struct hawser_trace_options *options, struct hawser_trace_sentence *why,
-    hawser_trace **ret_trace)
+int hawser_trace_open(
+    const struct hawser_trace_options *options, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
 {
 	struct hawser_trace_options defaults;
 	struct hawser_trace *trace;

@@ -22,7 +22,8 @@ static bool loads_tracing(const char *name, enum bpf_attach_type type)
 
 	if (id <= 0)
 		return false;
-	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "hawser_probe", "Dual MIT/GPL", instructions, 2, &options);
+	program =
+	    bpf_prog_load(BPF_PROG_TYPE_TRACING, "hawser_probe", "Dual MIT/GPL", instructions, 2, &options);
 	if (program < 0)
 		return false;
 	link = bpf_raw_tracepoint_open(NULL, program);
@@ -60,10 +61,12 @@ int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_AB
 	fentry = loads_tracing("__sys_connect_file", BPF_TRACE_FENTRY);
 	trace_unlisten();
 	add(ret_abilities, &count, "BTF", btf != NULL,
-	    btf ? "the kernel describes its types" : "without /sys/kernel/btf/vmlinux no program can be loaded");
+	    btf ? "the kernel describes its types"
+		: "without /sys/kernel/btf/vmlinux no program can be loaded");
 	add(ret_abilities, &count, "permission", tracing,
 	    tracing ? "a program could be loaded and attached"
-		    : "no program could be loaded: it needs CAP_BPF and CAP_PERFMON, outside of user namespaces, on a "
+		    : "no program could be loaded: it needs CAP_BPF and CAP_PERFMON, outside of user "
+		      "namespaces, on a "
 		      "kernel that is not locked down");
 	for (unsigned i = 0; btf && i < trace_programs_count && count < HAWSER_TRACE_ABILITIES_MAX - 1; i++) {
 		const struct trace_program *program = &trace_programs[i];

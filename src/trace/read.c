@@ -10,8 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-int hawser_trace_read(
-    hawser_trace *trace, int timeout_ms, hawser_trace_record_function function, void *user)
+int hawser_trace_read(hawser_trace *trace, int timeout_ms, hawser_trace_record_function function, void *user)
 {
 	int result;
 
@@ -123,8 +122,7 @@ int hawser_trace_destinations_read(
 	return 0;
 }
 
-int hawser_trace_inflight_read(
-    hawser_trace *trace, hawser_trace_record_function function, void *user)
+int hawser_trace_inflight_read(hawser_trace *trace, hawser_trace_record_function function, void *user)
 {
 	size_t size = bpf_map__value_size(bpf_object__find_map_by_name(trace->object, "inflight"));
 	struct hawser_trace_record *record = calloc(1, size); /* it begins the value */

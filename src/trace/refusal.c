@@ -58,28 +58,30 @@ static bool is_locked_down(void)
 
 int trace_without_btf(struct hawser_trace_sentence *why)
 {
-	trace_say(why, "this kernel does not describe its types (/sys/kernel/btf/vmlinux is missing or unreadable): "
-		       "it needs CONFIG_DEBUG_INFO_BTF=y");
+	trace_say(why,
+	    "this kernel does not describe its types (/sys/kernel/btf/vmlinux is missing or unreadable): "
+	    "it needs CONFIG_DEBUG_INFO_BTF=y");
 	return -ENOENT;
 }
 
 int trace_refused(struct hawser_trace_sentence *why, int error)
 {
 	if (error != -EPERM) /* -EACCES is the verifier's, whoever asks */
-		trace_say(why, "the kernel did not take the programs: %s (%s)", strerror(-error), trace_heard());
+		trace_say(
+		    why, "the kernel did not take the programs: %s (%s)", strerror(-error), trace_heard());
 	else if (is_locked_down())
 		trace_say(why,
 		    "this kernel is locked down (confidentiality), so no program may look into it: boot with "
 		    "lockdown=integrity or none");
 	else if (in_user_namespace())
-		trace_say(why,
-		    "not permitted inside a user namespace (a rootless container): run it outside, with CAP_BPF and "
-		    "CAP_PERFMON");
+		trace_say(why, "not permitted inside a user namespace (a rootless container): run it "
+			       "outside, with CAP_BPF and "
+			       "CAP_PERFMON");
 	else if (!trace_may_load())
-		trace_say(why,
-		    "not permitted: needs CAP_BPF and CAP_PERFMON; run it as root, or once "
-		    "`sudo setcap cap_bpf,cap_perfmon=ep PROGRAM`");
+		trace_say(why, "not permitted: needs CAP_BPF and CAP_PERFMON; run it as root, or once "
+			       "`sudo setcap cap_bpf,cap_perfmon=ep PROGRAM`");
 	else
-		trace_say(why, "the kernel refused although CAP_BPF and CAP_PERFMON are there (%s)", trace_heard());
+		trace_say(
+		    why, "the kernel refused although CAP_BPF and CAP_PERFMON are there (%s)", trace_heard());
 	return error;
 }

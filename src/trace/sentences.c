@@ -20,7 +20,8 @@ static int listen_to(enum libbpf_print_level level, const char *format, va_list 
 		return 0;
 	vsnprintf(line, sizeof(line), format, arguments);
 	line[strcspn(line, "\n")] = '\0';
-	/* The first complaint is the cause, the others what follows from it; the verifier's log is no sentence. */
+	/* The first complaint is the cause, the others what follows from it; the verifier's log is no
+	 * sentence. */
 	if (!heard[0] && !strstr(line, "BEGIN PROG LOAD LOG"))
 		memcpy(heard, line, sizeof(heard));
 	return 0;

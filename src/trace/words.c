@@ -19,8 +19,8 @@ const char *hawser_trace_layer_name(unsigned layer)
 
 const char *hawser_trace_cause_name(unsigned cause)
 {
-	static const char *const names[HAWSER_TRACE_CAUSES] = {"ok", "refused", "icmp", "timeout", "local_drop",
-	    "local_error", "backlog_full", "aborted", "cancelled", "deadline", "false_success"};
+	static const char *const names[HAWSER_TRACE_CAUSES] = {"ok", "refused", "icmp", "timeout",
+	    "local_drop", "local_error", "backlog_full", "aborted", "cancelled", "deadline", "false_success"};
 
 	return cause < HAWSER_TRACE_CAUSES ? names[cause] : "unknown";
 }
@@ -60,8 +60,8 @@ const char *hawser_trace_destination_text(const struct hawser_trace_record *reco
 }
 
 /* Appends, separated by ", "; cuts what does not fit. */
-static void __attribute__((format(printf, 4, 5))) append(
-    char *text, size_t size, size_t *used, const char *format, ...)
+static void __attribute__((format(printf, 4, 5)))
+append(char *text, size_t size, size_t *used, const char *format, ...)
 {
 	va_list arguments;
 	int length;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Many connects at full speed, of every outcome that comes at once: each has one record, and what the programs
- * have counted is what the client has counted.
+ * Many connects at full speed, of every outcome that comes at once: each has one record, and what the
+ * programs have counted is what the client has counted.
  */
 #include "../support/network.h"
 #include "tracing.h"
@@ -44,7 +44,8 @@ static const int errnos[KINDS] = {0, ECONNREFUSED, ENETUNREACH, ENOENT};
 
 static socklen_t size_of(unsigned kind)
 {
-	return destinations[kind].any.sa_family == AF_UNIX ? sizeof(struct sockaddr_un) : sizeof(struct sockaddr_in);
+	return destinations[kind].any.sa_family == AF_UNIX ? sizeof(struct sockaddr_un)
+							   : sizeof(struct sockaddr_in);
 }
 
 static int open_destinations(void)
@@ -150,8 +151,9 @@ static void compare(hawser_trace *trace)
 	cr_expect_eq(counters.inflight_full, 0);
 	cr_expect_eq(records, CONNECTS);
 	for (unsigned kind = 0; kind < KINDS; kind++)
-		cr_expect_eq(recorded[causes[kind]][errnos[kind]], told[errnos[kind]], "kind %u: %lu records of %lu",
-		    kind, recorded[causes[kind]][errnos[kind]], told[errnos[kind]]);
+		cr_expect_eq(recorded[causes[kind]][errnos[kind]], told[errnos[kind]],
+		    "kind %u: %lu records of %lu", kind, recorded[causes[kind]][errnos[kind]],
+		    told[errnos[kind]]);
 	/* The network's view has those that reached it, the others have theirs. */
 	cr_expect_eq(counted(trace, HAWSER_TRACE_TCP, HAWSER_TRACE_OK), told[0]);
 	cr_expect_eq(counted(trace, HAWSER_TRACE_TCP, HAWSER_TRACE_REFUSED), told[ECONNREFUSED]);

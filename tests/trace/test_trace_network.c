@@ -45,8 +45,10 @@ static int listen_at(uint16_t port)
 
 static int try_address(enum way way, const struct sockaddr_in *address, int syn_retries)
 {
-	struct attempt attempt = {.way = way, .address = (const struct sockaddr *)address,
-	    .address_size = sizeof(*address), .syn_retries = syn_retries};
+	struct attempt attempt = {.way = way,
+	    .address = (const struct sockaddr *)address,
+	    .address_size = sizeof(*address),
+	    .syn_retries = syn_retries};
 
 	return tracing_connect(&attempt);
 }
@@ -263,8 +265,10 @@ WAY_TEST(trace, local_ports_used_up, EVERY_WAY)
 WAY_TEST(trace, closed_while_connecting, WAY_NONBLOCKING)
 {
 	struct sockaddr_in address = ipv4("127.0.0.1", PORT);
-	struct attempt attempt = {.way = way, .address = (struct sockaddr *)&address,
-	    .address_size = sizeof(address), .cancel_ms = 20};
+	struct attempt attempt = {.way = way,
+	    .address = (struct sockaddr *)&address,
+	    .address_size = sizeof(address),
+	    .cancel_ms = 20};
 
 	network_rule("in", "tcp dport 7000 drop");
 	cr_assert_eq(tracing_connect(&attempt), 0);
@@ -298,8 +302,8 @@ static struct hawser_trace_record expect_unanswered(
 
 WAY_TEST(trace, deadline, RINGS)
 {
-	struct hawser_trace_record record = expect_unanswered(
-	    way, (struct attempt){.deadline_ms = 60}, HAWSER_TRACE_DEADLINE, "after 60 ms");
+	struct hawser_trace_record record =
+	    expect_unanswered(way, (struct attempt){.deadline_ms = 60}, HAWSER_TRACE_DEADLINE, "after 60 ms");
 
 	cr_expect_eq(record.deadline_ns, 60000000);
 	cr_expect_geq(record.total_ns, 60000000);
@@ -307,8 +311,8 @@ WAY_TEST(trace, deadline, RINGS)
 
 WAY_TEST(trace, deadline_without_a_completion_of_its_own, RINGS)
 {
-	expect_unanswered(way, (struct attempt){.deadline_ms = 60, .skip_timeout = true}, HAWSER_TRACE_DEADLINE,
-	    "after 60 ms");
+	expect_unanswered(way, (struct attempt){.deadline_ms = 60, .skip_timeout = true},
+	    HAWSER_TRACE_DEADLINE, "after 60 ms");
 }
 
 WAY_TEST(trace, cancelled, RINGS)

@@ -28,8 +28,7 @@ __attribute__((constructor)) static void prepare(void)
 
 /* ---- what is refused ---- */
 
-static void expect_refused(
-    const struct hawser_trace_options *options, int error, const char *word)
+static void expect_refused(const struct hawser_trace_options *options, int error, const char *word)
 {
 	struct hawser_trace_sentence why = {""};
 	hawser_trace *untouched = (hawser_trace *)&why, *trace = untouched;
@@ -288,18 +287,20 @@ Test(trace_open, names)
 
 Test(trace_open, details)
 {
-	struct hawser_trace_record record = {.family = AF_INET, .source = {10, 0, 0, 1},
-	    .icmp_from = {10, 0, 0, 3}, .icmp_type = 3, .icmp_code = 1,
+	struct hawser_trace_record record = {.family = AF_INET,
+	    .source = {10, 0, 0, 1},
+	    .icmp_from = {10, 0, 0, 3},
+	    .icmp_type = 3,
+	    .icmp_code = 1,
 	    .flags = HAWSER_TRACE_HAS_ICMP | HAWSER_TRACE_FIREWALL};
 	char text[128];
 
-	cr_expect_str_eq(hawser_trace_detail_text(&record, text, sizeof(text)),
-	    "icmp 3/1 from 10.0.0.3, local firewall");
+	cr_expect_str_eq(
+	    hawser_trace_detail_text(&record, text, sizeof(text)), "icmp 3/1 from 10.0.0.3, local firewall");
 	cr_expect_str_eq(hawser_trace_detail_text(&record, text, 10), "icmp 3/1 ");
 	cr_expect_str_eq(hawser_trace_source_text(&record, text, sizeof(text)), "10.0.0.1:0");
 	record.family = AF_INET6;
-	cr_expect_str_eq(
-	    hawser_trace_detail_text(&record, text, sizeof(text)), "icmp6 3/1, local firewall");
+	cr_expect_str_eq(hawser_trace_detail_text(&record, text, sizeof(text)), "icmp6 3/1, local firewall");
 	record.family = 0;
 	cr_expect_str_eq(hawser_trace_destination_text(&record, text, sizeof(text)), "?");
 }

@@ -29,7 +29,8 @@ static int try_host(enum way way, const char *host)
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT)};
 	struct sockaddr_in6 address6 = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
 	bool six = inet_pton(AF_INET, host, &address.sin_addr) != 1;
-	struct attempt attempt = {.way = way, .address = (struct sockaddr *)&address, .address_size = sizeof(address)};
+	struct attempt attempt = {
+	    .way = way, .address = (struct sockaddr *)&address, .address_size = sizeof(address)};
 
 	if (six) {
 		cr_assert_eq(inet_pton(AF_INET6, host, &address6.sin6_addr), 1);
@@ -103,7 +104,8 @@ WAY_TEST(trace_remote, icmp_host_unreachable, EVERY_WAY)
 {
 	struct hawser_trace_record record;
 
-	cr_assert_eq(try_with_later_rule(way, "192.0.2.2", "tcp dport 7000 reject with icmp type host-unreachable"),
+	cr_assert_eq(
+	    try_with_later_rule(way, "192.0.2.2", "tcp dport 7000 reject with icmp type host-unreachable"),
 	    EHOSTUNREACH);
 	record = expect_detail(way, HAWSER_TRACE_ICMP, EHOSTUNREACH, "icmp 3/1 from 192.0.2.2");
 	cr_expect_eq(record.syn_retransmits, 1);
@@ -111,7 +113,8 @@ WAY_TEST(trace_remote, icmp_host_unreachable, EVERY_WAY)
 
 WAY_TEST(trace_remote, icmp_port_unreachable, EVERY_WAY)
 {
-	cr_assert_eq(try_with_later_rule(way, "192.0.2.2", "tcp dport 7000 reject with icmp type port-unreachable"),
+	cr_assert_eq(
+	    try_with_later_rule(way, "192.0.2.2", "tcp dport 7000 reject with icmp type port-unreachable"),
 	    ECONNREFUSED);
 	expect_detail(way, HAWSER_TRACE_ICMP, ECONNREFUSED, "icmp 3/3 from 192.0.2.2");
 }
@@ -127,7 +130,8 @@ WAY_TEST(trace_remote, icmp_admin_prohibited, EVERY_WAY)
 /* The kernel keeps no copy of ICMPv6 for a socket that did not ask for it. */
 WAY_TEST(trace_remote, icmp_of_ipv6, EVERY_WAY)
 {
-	cr_assert_eq(try_with_later_rule(way, "2001:db8::2", "tcp dport 7000 reject with icmpv6 type addr-unreachable"),
+	cr_assert_eq(try_with_later_rule(
+			 way, "2001:db8::2", "tcp dport 7000 reject with icmpv6 type addr-unreachable"),
 	    EHOSTUNREACH);
 	expect_detail(way, HAWSER_TRACE_ICMP, EHOSTUNREACH, "icmp6");
 }

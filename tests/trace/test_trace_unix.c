@@ -58,8 +58,8 @@ static void expect_path(enum way way, enum hawser_trace_cause cause, int error, 
 	struct hawser_trace_record record = tracing_record();
 	char text[HAWSER_TRACE_PATH_BYTES + 1];
 
-	cr_expect_str_eq(hawser_trace_cause_name(record.cause), hawser_trace_cause_name(cause), "%s",
-	    way_names[way]);
+	cr_expect_str_eq(
+	    hawser_trace_cause_name(record.cause), hawser_trace_cause_name(cause), "%s", way_names[way]);
 	cr_expect_eq(record.error, error, "%s: errno %d", way_names[way], record.error);
 	cr_expect_str_eq(hawser_trace_destination_text(&record, text, sizeof(text)), path);
 	cr_expect_eq(record.layer, way_is_ring(way) ? HAWSER_TRACE_RING : HAWSER_TRACE_SYSCALL);
@@ -124,8 +124,10 @@ WAY_TEST(trace_unix, nobody_listens, EVERY_WAY)
 WAY_TEST(trace_unix, backlog_full, WAY_NONBLOCKING, RINGS)
 {
 	struct sockaddr_un address = path_of("full");
-	struct attempt attempt = {.way = way, .address = (struct sockaddr *)&address,
-	    .address_size = sizeof(address), .nonblocking = true};
+	struct attempt attempt = {.way = way,
+	    .address = (struct sockaddr *)&address,
+	    .address_size = sizeof(address),
+	    .nonblocking = true};
 	int listener = bind_at(&address, sizeof(address));
 	int fillers[FILLERS];
 

@@ -130,7 +130,8 @@ static int connect_by_call(const struct attempt *attempt)
 
 /* ---- io_uring ---- */
 
-static void submit_timeout(struct io_uring *ring, const struct attempt *attempt, struct __kernel_timespec *time)
+static void submit_timeout(
+    struct io_uring *ring, const struct attempt *attempt, struct __kernel_timespec *time)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 

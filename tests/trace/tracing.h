@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One connect, made in every way there is, in a network of the test's own that is traced: what the program was
- * told, and the one record that must tell the same.
+ * One connect, made in every way there is, in a network of the test's own that is traced: what the program
+ * was told, and the one record that must tell the same.
  */
 #ifndef TESTS_TRACE_TRACING_H
 #define TESTS_TRACE_TRACING_H

@@ -7,7 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* What processes write need not be UTF-8: a byte that is not ASCII is shown as the code point of its value. */
+/* What processes write need not be UTF-8: a byte that is not ASCII is shown as the code point of its value.
+ */
 void json_string(FILE *file, const char *text)
 {
 	fputc('"', file);
@@ -62,7 +63,8 @@ void json_record(FILE *file, const struct hawser_trace_record *record)
 	char text[256];
 
 	fprintf(file,
-	    "{\"start_ns\":%" PRIu64 ",\"total_ns\":%" PRIu64 ",\"layer\":\"%s\",\"cause\":\"%s\",\"errno\":%d",
+	    "{\"start_ns\":%" PRIu64 ",\"total_ns\":%" PRIu64
+	    ",\"layer\":\"%s\",\"cause\":\"%s\",\"errno\":%d",
 	    record->start_ns, record->total_ns, hawser_trace_layer_name(record->layer),
 	    hawser_trace_cause_name(record->cause), record->error);
 	fprintf(file, ",\"pid\":%u,\"tid\":%u,\"uid\":%u,\"netns\":%u,\"cgroup\":%" PRIu64, record->tgid,
@@ -76,7 +78,8 @@ void json_record(FILE *file, const struct hawser_trace_record *record)
 	duration(file, "answer_to_completion_ns", record->answer_to_completion_ns);
 	duration(file, "deadline_ns", record->deadline_ns);
 	member(file, "detail", hawser_trace_detail_text(record, text, sizeof(text)));
-	fprintf(file, ",\"cookie\":%" PRIu64 ",\"user_data\":\"%" PRIu64 "\"", record->cookie, record->user_data);
+	fprintf(
+	    file, ",\"cookie\":%" PRIu64 ",\"user_data\":\"%" PRIu64 "\"", record->cookie, record->user_data);
 	if (record->flags & HAWSER_TRACE_HAS_TAG) {
 		fprintf(file, ",\"client\":%" PRIu64 ",\"attempt\":%u", record->client, record->attempt);
 		member(file, "target", record->target);

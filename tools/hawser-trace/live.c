@@ -54,8 +54,11 @@ static const char *duration_text(uint64_t ns, char *text, size_t size)
 	if (ns == 0)
 		snprintf(text, size, "-");
 	else
-		snprintf(text, size, "%.*f %s", unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2, value,
-		    units[unit]);
+		snprintf(text, size, "%.*f %s",
+		    unit == 0 || value >= 99.95 ? 0
+		    : value >= 9.995            ? 1
+						: 2,
+		    value, units[unit]);
 	return text;
 }
 
@@ -74,8 +77,8 @@ static const char *colour_of(const struct hawser_trace_record *record)
 
 static void print_header(void)
 {
-	printf("%-12s %7s %-15s %-7s %-13s %8s %8s %8s %3s %-28s %s\n", "TIME", "PID", "COMM", "LAYER", "CAUSE",
-	    "SUBMIT", "NETWORK", "TOTAL", "SYN", "DESTINATION", "DETAIL");
+	printf("%-12s %7s %-15s %-7s %-13s %8s %8s %8s %3s %-28s %s\n", "TIME", "PID", "COMM", "LAYER",
+	    "CAUSE", "SUBMIT", "NETWORK", "TOTAL", "SYN", "DESTINATION", "DETAIL");
 }
 
 /* Whatever the process wrote there must not move the cursor. */
@@ -143,7 +146,8 @@ static void print_summary(const struct live *live, hawser_trace *trace)
 	fprintf(stderr, "%" PRIu64 " connects", live->seen);
 	for (unsigned cause = 0; cause < HAWSER_TRACE_CAUSES; cause++)
 		if (live->causes[cause])
-			fprintf(stderr, ", %" PRIu64 " %s", live->causes[cause], hawser_trace_cause_name(cause));
+			fprintf(
+			    stderr, ", %" PRIu64 " %s", live->causes[cause], hawser_trace_cause_name(cause));
 	fputc('\n', stderr);
 	if (counters.records_lost)
 		fprintf(stderr, "%" PRIu64 " more were not shown: they came faster than they could be read\n",
@@ -155,8 +159,8 @@ static void print_summary(const struct live *live, hawser_trace *trace)
 
 int command_live(const struct arguments *arguments)
 {
-	struct live live = {.arguments = arguments,
-	    .to_real_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)};
+	struct live live = {
+	    .arguments = arguments, .to_real_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)};
 	struct session session;
 	int result = 0;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * `hawser-trace probe`: what this kernel allows, and what is lost where it does not. Exits 1 where nothing can
- * be traced.
+ * `hawser-trace probe`: what this kernel allows, and what is lost where it does not. Exits 1 where nothing
+ * can be traced.
  */
 #include "hawser-trace.h"
 
@@ -16,7 +16,8 @@ int command_probe(const struct arguments *arguments)
 	for (int i = 0; i < count; i++) {
 		const struct hawser_trace_ability *ability = &abilities[i];
 
-		if (!ability->available && (!strcmp(ability->name, "BTF") || !strcmp(ability->name, "permission")))
+		if (!ability->available &&
+		    (!strcmp(ability->name, "BTF") || !strcmp(ability->name, "permission")))
 			usable = 0;
 		if (arguments->json) {
 			printf("{\"name\":\"%s\",\"available\":%s,\"sentence\":", ability->name,
