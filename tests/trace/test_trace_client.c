@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * hawser's own clients, traced: each attempt has one record that names its client, attempt and target, in both
- * engines; and what it says of the outcome is what the client was told.
+ * hawser's own clients, traced: each attempt has one record that names its client, attempt and target, in
+ * both engines; and what it says of the outcome is what the client was told.
  */
 #include "../support/network.h"
 #include "tracing.h"

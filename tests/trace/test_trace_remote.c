@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What another host does to connects: a reset, ICMP for a SYN sent again, when no call is in the socket any
- * more, and from whom; and IPv6.
+ * more, and from whom; IPv6; and a program of the
+ * process's cgroup that permits nothing.
  */
 #include "../support/network.h"
 #include "tracing.h"
@@ -10,9 +11,18 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -134,4 +144,85 @@ WAY_TEST(trace_remote, icmp_of_ipv6, EVERY_WAY)
 			 way, "2001:db8::2", "tcp dport 7000 reject with icmpv6 type addr-unreachable"),
 	    EHOSTUNREACH);
 	expect_detail(way, HAWSER_TRACE_ICMP, EHOSTUNREACH, "icmp6");
+}
+
+/* ---- a program of the cgroup that permits no connect ---- */
+
+static long bpf(int command, union bpf_attr *attributes)
+{
+	return syscall(SYS_bpf, command, attributes, sizeof(*attributes));
+}
+
+/* Moves this process into a cgroup of its own; the descriptor of it. */
+static int cgroup_enter(void)
+{
+	char own[] = "/tmp/hawser-cgroup-XXXXXX";
+	char path[64];
+	int directory, members;
+
+	cr_assert_not_null(mkdtemp(own));
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("cgroup2", own, "cgroup2", 0, NULL) < 0) {
+		rmdir(own);
+		cr_skip_test("no cgroup2 can be mounted here: %s", strerror(errno));
+	}
+	snprintf(path, sizeof(path), "%s/hawser-%d", own, getpid());
+	cr_assert_eq(mkdir(path, 0755), 0);
+	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	members = openat(directory, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	cr_assert_eq(write(members, "0", 1), 1);
+	close(members);
+	return directory;
+}
+
+static void forbid_connects(int cgroup)
+{
+	/* return 0 */
+	const struct bpf_insn instructions[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0}, {.code = BPF_JMP | BPF_EXIT}};
+	union bpf_attr load = {.prog_type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+	    .insn_cnt = 2,
+	    .insns = (uintptr_t)instructions,
+	    .license = (uintptr_t) "Dual MIT/GPL",
+	    .expected_attach_type = BPF_CGROUP_INET4_CONNECT};
+	union bpf_attr attach = {.target_fd = (uint32_t)cgroup, .attach_type = BPF_CGROUP_INET4_CONNECT};
+	long program = bpf(BPF_PROG_LOAD, &load);
+
+	if (program < 0)
+		cr_skip_test("the kernel has no programs for cgroups: %s", strerror(errno));
+	attach.attach_bpf_fd = (uint32_t)program;
+	cr_assert_eq(bpf(BPF_PROG_ATTACH, &attach), 0);
+}
+
+/* Leaves it, and removes it with its program. */
+static void cgroup_leave(int cgroup)
+{
+	char path[64], link[64];
+	ssize_t length;
+	int members;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", cgroup);
+	length = readlink(link, path, sizeof(path) - 1);
+	cr_assert_gt(length, 0);
+	path[length] = '\0';
+	members = openat(cgroup, "../cgroup.procs", O_WRONLY | O_CLOEXEC);
+	cr_assert_eq(write(members, "0", 1), 1);
+	close(members);
+	close(cgroup);
+	cr_assert_eq(rmdir(path), 0);
+	*strrchr(path, '/') = '\0';
+	umount2(path, MNT_DETACH);
+	rmdir(path);
+}
+
+WAY_TEST(trace_remote, forbidden_by_its_cgroup, EVERY_WAY)
+{
+	int cgroup = cgroup_enter();
+	int told;
+
+	forbid_connects(cgroup);
+	told = try_host(way, "127.0.0.1");
+	cgroup_leave(cgroup);
+	cr_assert_eq(told, EPERM);
+	expect_detail(way, HAWSER_TRACE_LOCAL_ERROR, EPERM, "");
 }
