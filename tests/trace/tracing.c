@@ -143,6 +143,17 @@ static void submit_timeout(
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 }
 
+static void submit_cancel(struct io_uring *ring, const struct attempt *attempt)
+{
+	struct io_uring_sqe *sqe;
+
+	pause_ms(attempt->cancel_ms);
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_cancel64(sqe, CONNECT, 0);
+	sqe->user_data = CANCEL;
+	cr_assert_eq(io_uring_submit(ring), 1);
+}
+
 static void submit(struct io_uring *ring, const struct attempt *attempt, struct __kernel_timespec *time)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
@@ -155,13 +166,8 @@ static void submit(struct io_uring *ring, const struct attempt *attempt, struct 
 	if (attempt->deadline_ms)
 		submit_timeout(ring, attempt, time);
 	cr_assert_geq(io_uring_submit(ring), 1);
-	if (!attempt->cancel_ms)
-		return;
-	pause_ms(attempt->cancel_ms);
-	sqe = io_uring_get_sqe(ring);
-	io_uring_prep_cancel64(sqe, CONNECT, 0);
-	sqe->user_data = CANCEL;
-	cr_assert_eq(io_uring_submit(ring), 1);
+	if (attempt->cancel_ms)
+		submit_cancel(ring, attempt);
 }
 
 static int connect_by_ring(const struct attempt *attempt)
@@ -186,9 +192,11 @@ static int connect_by_ring(const struct attempt *attempt)
 
 		if (result == -EINTR)
 			continue;
-		cr_assert_eq(result, 0, "no completion: %s", strerror(-result));
+		cr_assert_eq(result, 0, "%s: no completion: %s", way_names[attempt->way], strerror(-result));
 		if (cqe->user_data == CONNECT)
 			error = -cqe->res;
+		else if (cqe->user_data == CANCEL && cqe->res < 0)
+			submit_cancel(&ring, attempt); /* it came before the connect had begun */
 		io_uring_cqe_seen(&ring, cqe);
 	}
 	io_uring_queue_exit(&ring);
