@@ -146,8 +146,18 @@ static __always_inline uint32_t cause_of_errno(const struct flight *flight, int3
 		return HAWSER_TRACE_BACKLOG_FULL;
 	if (flight->record.family == AF_UNIX && error == ECONNREFUSED)
 		return HAWSER_TRACE_REFUSED;
-	if (flight->record.flags & HAWSER_TRACE_SYN_SENT && error == ECONNABORTED)
+	if (!(flight->record.flags & HAWSER_TRACE_SYN_SENT))
+		return HAWSER_TRACE_LOCAL_ERROR;
+	/* The ring may take the error out of the socket before the state changes. */
+	if (flight->record.flags & HAWSER_TRACE_RESET)
+		return HAWSER_TRACE_REFUSED;
+	if (error == ETIMEDOUT)
+		return flight->record.flags & HAWSER_TRACE_FIREWALL ? HAWSER_TRACE_LOCAL_DROP
+								    : HAWSER_TRACE_TIMEOUT;
+	if (error == ECONNABORTED)
 		return HAWSER_TRACE_ABORTED;
+	if (flight->record.flags & (HAWSER_TRACE_HAS_ICMP | HAWSER_TRACE_POLLED))
+		return HAWSER_TRACE_ICMP;
 	return HAWSER_TRACE_LOCAL_ERROR;
 }
 

@@ -142,6 +142,13 @@ static __always_inline uint32_t cause_of_close(
 		return HAWSER_TRACE_ABORTED;
 	if (code) /* IPv6 does not leave the message behind */
 		return HAWSER_TRACE_ICMP;
+	/* SO_ERROR and rings take the error out of the socket, perhaps before it is closed: then the purged
+	 * queue tells that it was no close of its owner, and the repeated SYNs that it was no failure before
+	 * the first. */
+	if (never_left(sk) && flight->record.syn_retransmits) {
+		*error = ETIMEDOUT;
+		return flags & HAWSER_TRACE_FIREWALL ? HAWSER_TRACE_LOCAL_DROP : HAWSER_TRACE_TIMEOUT;
+	}
 	if (never_left(sk)) {
 		*error = EADDRNOTAVAIL;
 		return HAWSER_TRACE_LOCAL_ERROR;
