@@ -28,6 +28,8 @@ enum {
 	OPTION_NO_RING,
 	OPTION_CALLS,
 	OPTION_COLOUR,
+	OPTION_INTERVAL,
+	OPTION_BYTES_MAX,
 };
 
 static const struct option options[] = {
@@ -46,6 +48,8 @@ static const struct option options[] = {
     {"no-ring", no_argument, NULL, OPTION_NO_RING},
     {"calls", no_argument, NULL, OPTION_CALLS},
     {"colour", no_argument, NULL, OPTION_COLOUR},
+    {"interval", required_argument, NULL, OPTION_INTERVAL},
+    {"bytes-max", required_argument, NULL, OPTION_BYTES_MAX},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -55,6 +59,8 @@ void arguments_print_help(FILE *file)
 	fputs("      --json          one JSON object a line\n"
 	      "      --duration S    end after S seconds\n"
 	      "      --count N       end after N connects\n"
+	      "      --interval S    top, hist, inflight: show it every S seconds\n"
+	      "      --bytes-max N   record: end before the file is larger (268435456)\n"
 	      "      --calls         trace connect(2), too: unix sockets, and failures before a packet is "
 	      "sent\n"
 	      "      --no-ring       leave out what io_uring says\n"
@@ -193,6 +199,10 @@ static bool take(struct arguments *arguments, int option, const char *word)
 	case OPTION_CALLS:
 		arguments->options.calls = true;
 		return true;
+	case OPTION_INTERVAL:
+		return parse_seconds(word, &arguments->interval_s);
+	case OPTION_BYTES_MAX:
+		return parse_number(word, INT64_MAX, &arguments->bytes_max) && arguments->bytes_max > 0;
 	case OPTION_COLOUR:
 		arguments->colour = true;
 		return true;
@@ -209,7 +219,7 @@ static const char *name_of(int option)
 	return "?";
 }
 
-int arguments_parse(struct arguments *arguments, int count, char **words)
+int arguments_parse(struct arguments *arguments, const char *operand, int count, char **words)
 {
 	int option;
 
@@ -225,6 +235,12 @@ int arguments_parse(struct arguments *arguments, int count, char **words)
 			return ARGUMENTS_WRONG;
 		}
 	}
+	if (operand && optind == count) {
+		fprintf(stderr, "hawser-trace: %s needs a %s\n", words[0], operand);
+		return ARGUMENTS_WRONG;
+	}
+	if (operand)
+		arguments->operand = words[optind++];
 	if (optind < count) {
 		fprintf(stderr, "hawser-trace: one word too many: '%s'\n", words[optind]);
 		return ARGUMENTS_WRONG;

@@ -14,14 +14,18 @@ struct arguments {
 	struct hawser_trace_options options;
 	bool json;
 	bool colour;
-	double duration_s; /* 0: until it is interrupted */
-	uint64_t count;    /* 0: no limit */
+	double duration_s;   /* 0: until it is interrupted */
+	uint64_t count;      /* 0: no limit */
+	double interval_s;   /* 0: once, or on a terminal every second */
+	uint64_t bytes_max;  /* 0: the default */
+	const char *operand; /* what the command's line calls so; NULL: it has none */
 };
 
 struct command {
 	const char *name;
 	const char *summary;
 	int (*run)(const struct arguments *arguments); /* the exit code */
+	const char *operand; /* what the command needs beside options, "FILE"; NULL: nothing */
 };
 
 int command_live(const struct arguments *arguments);
@@ -30,7 +34,7 @@ int command_probe(const struct arguments *arguments);
 /* ---- arguments.c ---- */
 enum { ARGUMENTS_RUN, ARGUMENTS_HELP, ARGUMENTS_WRONG };
 /* Says on standard error what is wrong. */
-int arguments_parse(struct arguments *arguments, int count, char **words);
+int arguments_parse(struct arguments *arguments, const char *operand, int count, char **words);
 void arguments_print_help(FILE *file);
 
 /* ---- session.c: a trace that ends by itself, by --duration, --count or a signal ---- */

@@ -8,8 +8,8 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"live", "a line a connect, as it ends", command_live},
-    {"probe", "what this kernel allows, and what is lost where it does not", command_probe},
+    {"live", "a line a connect, as it ends", command_live, NULL},
+    {"probe", "what this kernel allows, and what is lost where it does not", command_probe, NULL},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -17,7 +17,8 @@ static void print_help(FILE *file)
 {
 	fputs("usage: hawser-trace COMMAND [OPTION...]\n", file);
 	for (unsigned i = 0; i < COMMANDS; i++)
-		fprintf(file, "  %-12s %s\n", commands[i].name, commands[i].summary);
+		fprintf(file, "  %-8s %-5s %s\n", commands[i].name,
+		    commands[i].operand ? commands[i].operand : "", commands[i].summary);
 	fputs("options:\n", file);
 	arguments_print_help(file);
 }
@@ -37,7 +38,7 @@ int main(int count, char **words)
 	for (unsigned i = 0; i < COMMANDS; i++) {
 		if (strcmp(words[1], commands[i].name) != 0)
 			continue;
-		switch (arguments_parse(&arguments, count - 1, words + 1)) {
+		switch (arguments_parse(&arguments, commands[i].operand, count - 1, words + 1)) {
 		case ARGUMENTS_HELP:
 			print_help(stdout);
 			return 0;
