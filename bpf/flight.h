@@ -195,6 +195,17 @@ static __always_inline void histogram_add(struct hawser_trace_histogram *histogr
 	histogram->slots[slot_of(ns) & (HAWSER_TRACE_SLOTS - 1)]++;
 }
 
+static __always_inline void name_add(uint32_t layer, uint32_t cause)
+{
+#ifdef HAWSER_BPF_PLAIN
+	uint64_t *causes =
+	    layer == HAWSER_TRACE_RING ? (uint64_t *)&connects_ring : (uint64_t *)&connects_tcp;
+
+	if (cause < HAWSER_TRACE_CAUSES)
+		count(&causes[cause]);
+#endif
+}
+
 static __always_inline void layer_add(uint32_t layer, uint32_t cause, uint64_t ns)
 {
 	uint32_t index = layer * HAWSER_TRACE_CAUSES + cause;
@@ -202,6 +213,7 @@ static __always_inline void layer_add(uint32_t layer, uint32_t cause, uint64_t n
 
 	if (histogram)
 		histogram_add(histogram, ns);
+	name_add(layer, cause);
 }
 
 static const struct hawser_trace_destination destination_template;

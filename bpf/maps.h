@@ -7,6 +7,7 @@
 #define HAWSER_BPF_MAPS_H
 
 #include "kernel.h"
+#include "sections.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -114,18 +115,38 @@ struct {
 } latest SEC(".maps");
 
 /* In .data and .bss: named by BTF, and open to `bpftool map update`, which rodata is not. */
-struct hawser_trace_config config = {.records = 1, .destinations = 1, .wake_bytes = WAKE_BYTES, .sample = 1};
+struct hawser_trace_config config = {
+    .records = RECORDS_AT_FIRST, .destinations = 1, .wake_bytes = WAKE_BYTES, .sample = 1};
 struct hawser_trace_counters counters;
 
 /* How many connects of rings are in flight whose user_data falls into this slot: a completion that overflows
  * names no request, and most are of other operations. */
-int32_t hints[HINTS];
-uint32_t unresolved_seen; /* 1: such a request was seen; most machines have none */
+int32_t hints[HINTS] SEC(".bss.hints"); /* apart, for .bss is for people to read */
+uint32_t unresolved_seen;               /* 1: such a request was seen; most machines have none */
 
 /* Set by the loader, before the programs are loaded. */
-const volatile bool has_cookies = true;   /* the helper that makes socket cookies is there (5.12) */
-const volatile bool traces_calls = false; /* connect(2) is traced: sys_enter and sys_exit */
-const volatile bool traces_ring = false;  /* io_uring is traced */
+const volatile bool has_cookies = true;           /* the helper that makes socket cookies is there (5.12) */
+const volatile bool traces_calls = false;         /* connect(2) is traced: sys_enter and sys_exit */
+const volatile bool traces_ring = PLAIN_HAS_RING; /* io_uring is traced */
+
+#ifdef HAWSER_BPF_PLAIN
+/* What the histograms count, by names instead of numbers. */
+struct connects {
+	uint64_t ok;
+	uint64_t refused;
+	uint64_t icmp;
+	uint64_t timeout;
+	uint64_t local_drop;
+	uint64_t local_error;
+	uint64_t backlog_full;
+	uint64_t aborted;
+	uint64_t cancelled;
+	uint64_t deadline;
+	uint64_t false_success;
+};
+struct connects connects_tcp;
+struct connects connects_ring;
+#endif
 
 /* All zero: a flight is too large for the stack. */
 const struct flight flight_template;

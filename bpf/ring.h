@@ -100,18 +100,22 @@ static __always_inline int request_begin(struct io_kiocb *request)
 	return 0;
 }
 
-SEC("?tp_btf/io_uring_submit_req")
+#if BUILT_FOR(604, 9999)
+OPTIONAL("tp_btf/io_uring_submit_req")
 int BPF_PROG(ring_submit, struct io_kiocb *request)
 {
 	return request->opcode == OPERATION_CONNECT ? request_begin(request) : 0;
 }
+#endif
 
+#if BUILT_FOR(0, 603)
 /* Before 6.4 or so it has another name. */
-SEC("?tp_btf/io_uring_submit_sqe")
+OPTIONAL("tp_btf/io_uring_submit_sqe")
 int BPF_PROG(ring_submit_sqe, struct io_kiocb *request)
 {
 	return request->opcode == OPERATION_CONNECT ? request_begin(request) : 0;
 }
+#endif
 
 /* ---- in between ---- */
 
@@ -159,7 +163,7 @@ static __always_inline struct io_kiocb *guarded(struct io_kiocb *head)
 	return last;
 }
 
-SEC("?tp_btf/io_uring_link")
+OPTIONAL("tp_btf/io_uring_link")
 int BPF_PROG(ring_link, struct io_kiocb *request, struct io_kiocb *head)
 {
 	struct io_timeout_data *timeout;
@@ -191,14 +195,14 @@ static __always_inline int request_mark(struct io_kiocb *request, uint32_t flag)
 	return 0;
 }
 
-SEC("?tp_btf/io_uring_poll_arm")
+OPTIONAL("tp_btf/io_uring_poll_arm")
 int BPF_PROG(ring_poll_arm, struct io_kiocb *request)
 {
 	return request_mark(request, HAWSER_TRACE_POLLED);
 }
 
 /* IOSQE_ASYNC comes here before the file is looked up. */
-SEC("?tp_btf/io_uring_queue_async_work")
+OPTIONAL("tp_btf/io_uring_queue_async_work")
 int BPF_PROG(ring_queue_async_work, struct io_kiocb *request)
 {
 	struct flight *flight = request->opcode == OPERATION_CONNECT ? flight_of_submission(request) : NULL;
@@ -347,20 +351,23 @@ static __always_inline int request_completed(struct io_kiocb *request, int32_t r
 	return 0;
 }
 
-SEC("?tp_btf/io_uring_complete")
+#if BUILT_FOR(614, 9999)
+OPTIONAL("tp_btf/io_uring_complete")
 int BPF_PROG(ring_complete, void *context, struct io_kiocb *request, struct io_uring_cqe *cqe)
 {
 	return request_completed(request, cqe->res);
 }
+#endif
 
-/* Before 6.14. */
-SEC("?tp_btf/io_uring_complete")
+#if BUILT_FOR(0, 613)
+OPTIONAL("tp_btf/io_uring_complete")
 int BPF_PROG(ring_complete_result, void *context, struct io_kiocb *request, uint64_t user_data, int result)
 {
 	return request_completed(request, result);
 }
+#endif
 
-SEC("?tp_btf/io_uring_cqe_overflow")
+OPTIONAL("tp_btf/io_uring_cqe_overflow")
 int BPF_PROG(ring_overflow, void *context, uint64_t user_data, int32_t result)
 {
 	struct search search = {.context = (uint64_t)context, .user_data = user_data};

@@ -243,7 +243,7 @@ int BPF_PROG(tcp_reset, struct sock *sk)
 }
 
 /* An ICMP error lies in the error queue of a connecting socket; the header it came with names its sender. */
-SEC("?tp_btf/inet_sk_error_report")
+OPTIONAL("tp_btf/inet_sk_error_report")
 int BPF_PROG(tcp_error_report, const struct sock *sk)
 {
 	struct flight *flight = flight_connecting(sk);
@@ -270,7 +270,7 @@ int BPF_PROG(tcp_error_report, const struct sock *sk)
 }
 
 /* Every packet that is dropped anywhere comes here: the reason is looked at first. */
-SEC("?tp_btf/kfree_skb")
+OPTIONAL("tp_btf/kfree_skb")
 int BPF_PROG(tcp_drop, struct sk_buff *skb, void *location, int reason)
 {
 	struct flight *flight;

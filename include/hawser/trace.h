@@ -52,6 +52,20 @@ HAWSER_PUBLIC void hawser_trace_close(hawser_trace *trace);
 /* Changes filters while it runs. */
 HAWSER_PUBLIC int hawser_trace_configure(hawser_trace *trace, const struct hawser_trace_config *config);
 
+/* What it is now. */
+HAWSER_PUBLIC int hawser_trace_config_read(hawser_trace *trace, struct hawser_trace_config *ret_config);
+
+/* Pins the programs under `path`, a folder to be made in a bpf file system, and the maps under the folder of
+ * that name with "_maps" appended: they go on after hawser_trace_close and the end of the process, until they
+ * are unpinned. -EEXIST: something is there already; -EINVAL: no such place can be. */
+HAWSER_PUBLIC int hawser_trace_pin(hawser_trace *trace, const char *path, struct hawser_trace_sentence *why);
+/* Reads what this, bpftool or another process pinned there; closing it leaves the pins alone. -ENOENT:
+ * nothing is pinned there. Records go to one reader only. */
+HAWSER_PUBLIC int hawser_trace_open_pinned(
+    const char *path, struct hawser_trace_sentence *why, hawser_trace **ret_trace);
+/* Removes the pins, which detaches the programs. */
+HAWSER_PUBLIC int hawser_trace_unpin(const char *path, struct hawser_trace_sentence *why);
+
 /* A record lives until the function returns. A negative return ends the reading, which answers it. */
 typedef int (*hawser_trace_record_function)(const struct hawser_trace_record *record, void *user);
 

@@ -12,10 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Where the linker put a variable of the programs. -ENOENT: they are not those that this library knows. */
-static int offset_in(const struct bpf_object *object, const char *section, const char *name)
+int trace_offset_in(const struct btf *btf, const char *section, const char *name)
 {
-	const struct btf *btf = bpf_object__btf(object);
 	int id = btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC);
 	const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
 	const struct btf_var_secinfo *variables = type ? btf_var_secinfos(type) : NULL;
@@ -34,7 +32,7 @@ static int variable_set(
     struct bpf_object *object, const char *section, const char *name, const void *value, size_t value_size)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, section);
-	int offset = offset_in(object, section, name);
+	int offset = trace_offset_in(bpf_object__btf(object), section, name);
 	const void *initial;
 	size_t size;
 	char *copy;
@@ -165,8 +163,8 @@ static int prepare(struct hawser_trace *trace, const struct hawser_trace_options
 	result = variable_set(object, ".data", "config", &options->config, sizeof(options->config));
 	if (result < 0)
 		return result;
-	trace->config_offset = offset_in(object, ".data", "config");
-	trace->counters_offset = offset_in(object, ".bss", "counters");
+	trace->config_offset = trace_offset_in(bpf_object__btf(object), ".data", "config");
+	trace->counters_offset = trace_offset_in(bpf_object__btf(object), ".bss", "counters");
 	trace->data_size = bpf_map__value_size(bpf_object__find_map_by_name(object, ".data"));
 	trace->bss_size = bpf_map__value_size(bpf_object__find_map_by_name(object, ".bss"));
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "inflight"), options->inflight_max);
@@ -192,24 +190,12 @@ static int attach(struct hawser_trace *trace)
 	return 0;
 }
 
-static int on_record(void *context, void *data, size_t size)
-{
-	struct hawser_trace *trace = context;
-	struct hawser_trace_record record = {0};
-
-	/* Records of other families than unix come without the path. */
-	memcpy(&record, data, size < sizeof(record) ? size : sizeof(record));
-	trace->handed_over++;
-	trace->stopped = trace->function(&record, trace->user);
-	return trace->stopped < 0 ? trace->stopped : 0;
-}
-
 static int fd_of(const struct hawser_trace *trace, const char *map)
 {
 	return bpf_map__fd(bpf_object__find_map_by_name(trace->object, map));
 }
 
-static int begin_reading(struct hawser_trace *trace)
+static int maps_find(struct hawser_trace *trace)
 {
 	trace->histograms = fd_of(trace, "histograms");
 	trace->destinations = fd_of(trace, "destinations");
@@ -217,14 +203,8 @@ static int begin_reading(struct hawser_trace *trace)
 	trace->inflight = fd_of(trace, "inflight");
 	trace->data = fd_of(trace, ".data");
 	trace->bss = fd_of(trace, ".bss");
-	trace->processors = libbpf_num_possible_cpus();
-	if (trace->processors < 0)
-		return trace->processors;
-	trace->per_processor = calloc((size_t)trace->processors, sizeof(struct hawser_trace_destination));
-	if (!trace->per_processor)
-		return -ENOMEM;
-	trace->ring = ring_buffer__new(fd_of(trace, "records"), on_record, trace, NULL);
-	return trace->ring ? 0 : -errno;
+	trace->records = fd_of(trace, "records");
+	return trace_reading_begin(trace);
 }
 
 static int load(struct hawser_trace *trace, const struct hawser_trace_options *options, const struct btf *btf,
@@ -242,7 +222,7 @@ static int load(struct hawser_trace *trace, const struct hawser_trace_options *o
 		return result;
 	result = bpf_object__load(trace->object);
 	if (result == 0)
-		result = begin_reading(trace);
+		result = maps_find(trace);
 	if (result == 0)
 		result = attach(trace);
 	return result < 0 ? trace_refused(why, result) : 0;
@@ -292,6 +272,7 @@ void hawser_trace_close(hawser_trace *trace)
 	for (unsigned i = 0; i < trace->links_count; i++)
 		bpf_link__destroy(trace->links[i]);
 	ring_buffer__free(trace->ring);
+	trace_pins_close(trace);
 	bpf_object__close(trace->object);
 	free(trace->per_processor);
 	free(trace);
@@ -315,4 +296,20 @@ int hawser_trace_configure(hawser_trace *trace, const struct hawser_trace_config
 	}
 	free(data);
 	return result < 0 ? -errno : 0;
+}
+
+int hawser_trace_config_read(hawser_trace *trace, struct hawser_trace_config *ret_config)
+{
+	uint32_t zero = 0;
+	char *data = calloc(1, trace->data_size);
+	int result = 0;
+
+	if (!data)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(trace->data, &zero, data) < 0)
+		result = -errno;
+	else
+		memcpy(ret_config, data + trace->config_offset, sizeof(*ret_config));
+	free(data);
+	return result;
 }

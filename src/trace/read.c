@@ -10,6 +10,36 @@
 #include <string.h>
 #include <time.h>
 
+static int on_record(void *context, void *data, size_t size)
+{
+	struct hawser_trace *trace = context;
+	struct hawser_trace_record record = {0};
+
+	/* Records of other families than unix come without the path. */
+	memcpy(&record, data, size < sizeof(record) ? size : sizeof(record));
+	trace->handed_over++;
+	trace->stopped = trace->function(&record, trace->user);
+	return trace->stopped < 0 ? trace->stopped : 0;
+}
+
+int trace_reading_begin(struct hawser_trace *trace)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(trace->inflight, &info, &size) < 0)
+		return -errno;
+	trace->inflight_size = info.value_size;
+	trace->processors = libbpf_num_possible_cpus();
+	if (trace->processors < 0)
+		return trace->processors;
+	trace->per_processor = calloc((size_t)trace->processors, sizeof(struct hawser_trace_destination));
+	if (!trace->per_processor)
+		return -ENOMEM;
+	trace->ring = ring_buffer__new(trace->records, on_record, trace, NULL);
+	return trace->ring ? 0 : -errno;
+}
+
 int hawser_trace_read(hawser_trace *trace, int timeout_ms, hawser_trace_record_function function, void *user)
 {
 	int result;
@@ -124,8 +154,7 @@ int hawser_trace_destinations_read(
 
 int hawser_trace_inflight_read(hawser_trace *trace, hawser_trace_record_function function, void *user)
 {
-	size_t size = bpf_map__value_size(bpf_object__find_map_by_name(trace->object, "inflight"));
-	struct hawser_trace_record *record = calloc(1, size); /* it begins the value */
+	struct hawser_trace_record *record = calloc(1, trace->inflight_size); /* it begins the row */
 	struct timespec now;
 	uint64_t keys[2] = {0}, *key = NULL;
 	unsigned turn = 0;

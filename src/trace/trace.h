@@ -23,8 +23,10 @@ struct hawser_trace {
 	int destinations;
 	int destinations_other;
 	int inflight;
-	int data; /* .data: the configuration */
-	int bss;  /* .bss: the counters */
+	int records;
+	int data;               /* .data: the configuration */
+	int bss;                /* .bss: the counters */
+	uint32_t inflight_size; /* of a row */
 	uint32_t data_size;
 	uint32_t bss_size;
 	int config_offset;
@@ -56,6 +58,18 @@ extern const unsigned trace_programs_count;
 bool trace_program_fits(const struct trace_program *program, const struct btf *btf);
 /* Whether some program of that role fits. */
 bool trace_role_fits(const char *role, const struct btf *btf);
+
+/* ---- open.c ---- */
+/* Where the linker put a variable of the programs. -ENOENT: they are not those that this library knows. */
+int trace_offset_in(const struct btf *btf, const char *section, const char *name);
+
+/* ---- read.c ---- */
+/* Once the maps are known, however they were found. */
+int trace_reading_begin(struct hawser_trace *trace);
+
+/* ---- pin.c ---- */
+/* Those of a trace that was opened by its pins; nothing for any other. */
+void trace_pins_close(struct hawser_trace *trace);
 
 /* ---- refusal.c ---- */
 /* Why the kernel refused with this negative errno; answers it. */
