@@ -30,6 +30,11 @@ struct command {
 
 int command_live(const struct arguments *arguments);
 int command_probe(const struct arguments *arguments);
+int command_top(const struct arguments *arguments);
+int command_hist(const struct arguments *arguments);
+int command_inflight(const struct arguments *arguments);
+int command_record(const struct arguments *arguments);
+int command_replay(const struct arguments *arguments);
 
 /* ---- arguments.c ---- */
 enum { ARGUMENTS_RUN, ARGUMENTS_HELP, ARGUMENTS_WRONG };
@@ -42,6 +47,8 @@ struct session {
 	hawser_trace *trace;
 	uint64_t end_ns; /* UINT64_MAX: none */
 };
+/* The same without a trace. */
+bool session_begin(struct session *session, const struct arguments *arguments);
 /* Opens it and gives up every capability; on failure says why and returns false. */
 bool session_open(struct session *session, const struct arguments *arguments);
 /* False: it is over. */

@@ -9,6 +9,11 @@
 
 static const struct command commands[] = {
     {"live", "a line a connect, as it ends", command_live, NULL},
+    {"top", "destinations: connects, failures by cause, latency", command_top, NULL},
+    {"hist", "how long connects took, as bars, by layer and cause", command_hist, NULL},
+    {"inflight", "connects that have not ended yet, and whose they are", command_inflight, NULL},
+    {"record", "write what live would print to a file", command_record, "FILE"},
+    {"replay", "print what was recorded, as live does", command_replay, "FILE"},
     {"probe", "what this kernel allows, and what is lost where it does not", command_probe, NULL},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -43,26 +43,38 @@ static bool give_up_capabilities(void)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, none) == 0;
 }
 
-bool session_open(struct session *session, const struct arguments *arguments)
+bool session_begin(struct session *session, const struct arguments *arguments)
 {
 	struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: a wait ends at once */
+
+	if (!give_up_capabilities()) {
+		fprintf(stderr, "hawser-trace: cannot give up capabilities: %s\n", strerror(errno));
+		return false;
+	}
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	session->trace = NULL;
+	session->end_ns = UINT64_MAX;
+	if (arguments->duration_s > 0)
+		session->end_ns = now_ns() + (uint64_t)(arguments->duration_s * 1e9);
+	return true;
+}
+
+bool session_open(struct session *session, const struct arguments *arguments)
+{
+	hawser_trace *trace;
 	struct hawser_trace_sentence why = {""};
-	int result = hawser_trace_open(&arguments->options, &why, &session->trace);
+	int result = hawser_trace_open(&arguments->options, &why, &trace);
 
 	if (result < 0) {
 		fprintf(stderr, "hawser-trace: %s\n", why.text);
 		return false;
 	}
-	if (!give_up_capabilities()) {
-		fprintf(stderr, "hawser-trace: cannot give up capabilities: %s\n", strerror(errno));
-		hawser_trace_close(session->trace);
+	if (!session_begin(session, arguments)) {
+		hawser_trace_close(trace);
 		return false;
 	}
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	session->end_ns = UINT64_MAX;
-	if (arguments->duration_s > 0)
-		session->end_ns = now_ns() + (uint64_t)(arguments->duration_s * 1e9);
+	session->trace = trace;
 	return true;
 }
 
