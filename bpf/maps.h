@@ -121,8 +121,8 @@ struct hawser_trace_counters counters;
 
 /* How many connects of rings are in flight whose user_data falls into this slot: a completion that overflows
  * names no request, and most are of other operations. */
-int32_t hints[HINTS] SEC(".bss.hints"); /* apart, for .bss is for people to read */
-uint32_t unresolved_seen;               /* 1: such a request was seen; most machines have none */
+int32_t hints[HINTS] SEC(".data.hints"); /* apart, for .bss is for people to read */
+uint32_t unresolved_seen;                /* 1: such a request was seen; most machines have none */
 
 /* Set by the loader, before the programs are loaded. */
 const volatile bool has_cookies = true;           /* the helper that makes socket cookies is there (5.12) */
