@@ -7,6 +7,7 @@ PREFIX     ?= /usr/local
 INCLUDEDIR ?= $(PREFIX)/include
 LIBDIR     ?= $(PREFIX)/lib
 BINDIR     ?= $(PREFIX)/bin
+MANDIR     ?= $(PREFIX)/share/man
 BUILD      ?= build
 VARIANT    ?= release
 JOBS       ?= $(shell nproc)
@@ -72,6 +73,10 @@ SHARED     := $(O)/lib/$(SO).$(VERSION)
 TRACE_SO   := libhawser-trace.so
 TRACE_SHARED := $(O)/lib/$(TRACE_SO).$(VERSION)
 BPF_OBJECT := $(O)/obj/bpf/hawser_trace.bpf.o
+# For bpftool: the programs by the first kernel that an object is for (5.17 without io_uring), and iterators.
+PLAIN_KERNELS := 5_17 6_1 6_4 6_14
+PLAIN      := $(PLAIN_KERNELS:%=$(O)/lib/hawser/hawser_trace_%.bpf.o)
+ITERATORS  := $(patsubst bpf/%.bpf.c,$(O)/lib/hawser/%.bpf.o,$(wildcard bpf/iterate_*.bpf.c))
 
 # Quiet lines, unless V=1.
 Q   := $(if $(filter 1,$(V)),,@)
@@ -88,7 +93,7 @@ all: lib tools ## build the library and the tools (the default)
 
 lib: $(O)/lib/libhawser.a $(O)/lib/$(SO) $(O)/lib/libhawser-trace.a $(O)/lib/$(TRACE_SO) ## build the libraries alone
 
-tools: $(TOOLS:%=$(O)/bin/%) ## build the tools alone
+tools: $(TOOLS:%=$(O)/bin/%) $(PLAIN) $(ITERATORS) ## build the tools alone
 
 $(O)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
@@ -120,6 +125,17 @@ $(O)/lib/$(SO): $(SHARED)
 
 # The tracer's library carries the programs inside, and is the only one that needs libbpf.
 $(BPF_OBJECT): bpf/hawser_trace.bpf.c $(wildcard bpf/*.h) include/hawser/trace_record.h Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -c -o $@ $<
+
+plain_version = $(shell printf '%d%02d' $(subst _, ,$1))
+$(PLAIN): $(O)/lib/hawser/hawser_trace_%.bpf.o: bpf/hawser_trace_plain.bpf.c $(wildcard bpf/*.h) include/hawser/trace_record.h Makefile
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -DHAWSER_BPF_PLAIN=$(call plain_version,$*) -c -o $@ $<
+
+$(ITERATORS): $(O)/lib/hawser/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/hawser/trace_record.h Makefile
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -c -o $@ $<
@@ -294,7 +310,7 @@ format: ## rewrite every C file as .clang-format says
 	@clang-format -i $(ALL_C)
 
 install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
-	@install -d $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(BINDIR)
+	@install -d $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/hawser $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man7
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/hawser
 	$(Q)install -m 644 $(O)/lib/libhawser.a $(DESTDIR)$(LIBDIR)
@@ -303,6 +319,8 @@ install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
 	$(Q)install -m 644 $(O)/lib/libhawser-trace.a $(DESTDIR)$(LIBDIR)
 	$(Q)install -m 755 $(TRACE_SHARED) $(DESTDIR)$(LIBDIR)
 	$(Q)cp -P $(O)/lib/$(TRACE_SO).$(SOVERSION) $(O)/lib/$(TRACE_SO) $(DESTDIR)$(LIBDIR)
+	$(Q)install -m 644 $(PLAIN) $(ITERATORS) $(DESTDIR)$(LIBDIR)/hawser
+	$(Q)sed 's|/usr/local/lib|$(LIBDIR)|' tools/hawser-trace/hawser-trace-bpftool.7 >$(DESTDIR)$(MANDIR)/man7/hawser-trace-bpftool.7
 	$(Q)for name in hawser hawser-trace; do \
 		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 			-e 's|@VERSION@|$(VERSION)|' src/$$name.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/$$name.pc || exit 1; done
@@ -310,7 +328,8 @@ install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
 
 uninstall: ## remove what install put there
 	$(call say,REMOVE,$(DESTDIR)$(PREFIX))
-	$(Q)rm -rf $(DESTDIR)$(INCLUDEDIR)/hawser
+	$(Q)rm -rf $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/hawser
+	$(Q)rm -f $(DESTDIR)$(MANDIR)/man7/hawser-trace-bpftool.7
 	$(Q)cd $(DESTDIR)$(LIBDIR) && rm -f libhawser.a $(SO) $(SO).$(SOVERSION) $(SO).$(VERSION) pkgconfig/hawser.pc \
 		libhawser-trace.a $(TRACE_SO) $(TRACE_SO).$(SOVERSION) $(TRACE_SO).$(VERSION) pkgconfig/hawser-trace.pc
 	$(Q)$(if $(INSTALLED),cd $(DESTDIR)$(BINDIR) && rm -f $(INSTALLED),:)

@@ -60,7 +60,7 @@ HAWSER_PUBLIC int hawser_trace_config_read(hawser_trace *trace, struct hawser_tr
  * are unpinned. -EEXIST: something is there already; -EINVAL: no such place can be. */
 HAWSER_PUBLIC int hawser_trace_pin(hawser_trace *trace, const char *path, struct hawser_trace_sentence *why);
 /* Reads what this, bpftool or another process pinned there; closing it leaves the pins alone. -ENOENT:
- * nothing is pinned there. Records go to one reader only. */
+ * nothing is pinned there; -EPROTO: by another version. Records go to one reader only. */
 HAWSER_PUBLIC int hawser_trace_open_pinned(
     const char *path, struct hawser_trace_sentence *why, hawser_trace **ret_trace);
 /* Removes the pins, which detaches the programs. */

@@ -3,7 +3,8 @@
  * Programs and maps that outlive the process which loaded them: they are given names in a bpf file system,
  * as bpftool does it (programs under PATH, maps under PATH_maps), so that either may read or remove what the
  * other pinned. Failures: no bpf file system there (-EINVAL), something pinned there already (-EEXIST),
- * nothing pinned there (-ENOENT), not permitted; a pin that fails half-way is removed again.
+ * nothing pinned there (-ENOENT), maps of another version (-EPROTO), not permitted; a pin that fails half-way
+ * is removed again.
  */
 #include "trace.h"
 
@@ -22,16 +23,18 @@ enum { PATH_BYTES = 256, BPF_FILE_SYSTEM = (int)0xcafe4a11 };
 
 static const struct {
 	const char *name;
-	size_t place; /* of its descriptor in struct hawser_trace */
+	size_t place;        /* of its descriptor in struct hawser_trace */
+	uint32_t value_size; /* the kernel writes as much into our memory; 0: room is made as it is */
 } pins[] = {
-    {"histograms", offsetof(struct hawser_trace, histograms)},
-    {"destinations", offsetof(struct hawser_trace, destinations)},
-    {"destinations_other", offsetof(struct hawser_trace, destinations_other)},
-    {"inflight", offsetof(struct hawser_trace, inflight)},
-    {"records", offsetof(struct hawser_trace, records)},
+    {"histograms", offsetof(struct hawser_trace, histograms), sizeof(struct hawser_trace_histogram)},
+    {"destinations", offsetof(struct hawser_trace, destinations), sizeof(struct hawser_trace_destination)},
+    {"destinations_other", offsetof(struct hawser_trace, destinations_other),
+	sizeof(struct hawser_trace_destination)},
+    {"inflight", offsetof(struct hawser_trace, inflight), 0},
+    {"records", offsetof(struct hawser_trace, records), 0},
     /* The first eight letters of the object's name, and what they are. */
-    {"hawser_t_data", offsetof(struct hawser_trace, data)},
-    {"hawser_t_bss", offsetof(struct hawser_trace, bss)},
+    {"hawser_t_data", offsetof(struct hawser_trace, data), 0},
+    {"hawser_t_bss", offsetof(struct hawser_trace, bss), 0},
 };
 enum { PINS = sizeof(pins) / sizeof(pins[0]) };
 
@@ -61,7 +64,8 @@ static int check_path(const char *path, struct hawser_trace_sentence *why)
 	if (strlen(path) >= PATH_BYTES - sizeof(MAPS_SUFFIX) || !name || name == path || !name[1] ||
 	    strchr(name, '.')) {
 		trace_say(why,
-		    "'%s' is no path to pin under: one such as /sys/fs/bpf/hawser, without dots in the name",
+		    "'%.64s' is no path to pin under: one such as /sys/fs/bpf/hawser, without dots in the "
+		    "name",
 		    path);
 		return -EINVAL;
 	}
@@ -177,8 +181,8 @@ void trace_pins_close(struct hawser_trace *trace)
 			close(*descriptor_of(trace, i));
 }
 
-/* The map's own BTF tells where a variable lies: whoever compiled the object. */
-static int variable_find(int map, const char *section, const char *name, uint32_t *ret_size)
+/* The map's own BTF tells where a variable lies, whoever compiled the object. */
+static int variable_find(int map, const char *section, const char *name, size_t room, uint32_t *ret_size)
 {
 	struct bpf_map_info info = {0};
 	uint32_t size = sizeof(info);
@@ -187,32 +191,56 @@ static int variable_find(int map, const char *section, const char *name, uint32_
 
 	if (bpf_obj_get_info_by_fd(map, &info, &size) < 0)
 		return -errno;
+	if (!info.btf_id)
+		return -EPROTO;
 	btf = btf__load_from_kernel_by_id(info.btf_id);
 	if (!btf)
 		return -errno;
 	*ret_size = info.value_size;
 	offset = trace_offset_in(btf, section, name);
 	btf__free(btf);
-	return offset;
+	return offset < 0 || (size_t)offset + room > info.value_size ? -EPROTO : offset;
+}
+
+/* Anybody who is root may have pinned it, or another version of this. */
+static int pin_check(const struct hawser_trace *trace, unsigned pin, int map)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(map, &info, &size) < 0)
+		return -errno;
+	if (pins[pin].value_size && info.value_size != pins[pin].value_size)
+		return -EPROTO;
+	if (map == trace->inflight &&
+	    (info.key_size != sizeof(uint64_t) || info.value_size < sizeof(struct hawser_trace_record)))
+		return -EPROTO;
+	if (map == trace->destinations && info.key_size != sizeof(struct hawser_trace_destination_key))
+		return -EPROTO;
+	return 0;
 }
 
 static int pins_open(struct hawser_trace *trace, const char *path)
 {
 	char name[PATH_BYTES * 2];
+	int result = 0;
 
-	for (unsigned i = 0; i < PINS; i++) {
+	for (unsigned i = 0; i < PINS && result == 0; i++) {
 		snprintf(name, sizeof(name), "%s" MAPS_SUFFIX "/%s", path, pins[i].name);
 		*descriptor_of(trace, i) = bpf_obj_get(name);
 		if (*descriptor_of(trace, i) < 0)
 			return -errno;
+		result = pin_check(trace, i, *descriptor_of(trace, i));
 	}
-	trace->config_offset = variable_find(trace->data, ".data", "config", &trace->data_size);
+	if (result < 0)
+		return result;
+	trace->config_offset = variable_find(
+	    trace->data, ".data", "config", sizeof(struct hawser_trace_config), &trace->data_size);
 	if (trace->config_offset < 0)
 		return trace->config_offset;
-	trace->counters_offset = variable_find(trace->bss, ".bss", "counters", &trace->bss_size);
-	if (trace->counters_offset < 0)
-		return trace->counters_offset;
-	return trace_reading_begin(trace);
+	trace->counters_offset = variable_find(
+	    trace->bss, ".bss", "counters", sizeof(struct hawser_trace_counters), &trace->bss_size);
+	return trace->counters_offset < 0 ? trace->counters_offset : trace_reading_begin(trace);
 }
 
 int hawser_trace_open_pinned(const char *path, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
@@ -237,6 +265,8 @@ int hawser_trace_open_pinned(const char *path, struct hawser_trace_sentence *why
 		trace_say(why, "nothing of hawser is pinned under %s; `hawser-trace pin` pins it", path);
 	else if (result == -EPERM || result == -EACCES)
 		trace_say(why, "not permitted to read what is pinned under %s: run it as root", path);
+	else if (result == -EPROTO)
+		trace_say(why, "another version of hawser, or something else, is pinned under %s", path);
 	else
 		refuse(why, path, result);
 	return result;

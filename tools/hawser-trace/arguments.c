@@ -30,6 +30,9 @@ enum {
 	OPTION_COLOUR,
 	OPTION_INTERVAL,
 	OPTION_BYTES_MAX,
+	OPTION_PATH,
+	OPTION_PINNED,
+	OPTION_RECORDS,
 };
 
 static const struct option options[] = {
@@ -50,6 +53,9 @@ static const struct option options[] = {
     {"colour", no_argument, NULL, OPTION_COLOUR},
     {"interval", required_argument, NULL, OPTION_INTERVAL},
     {"bytes-max", required_argument, NULL, OPTION_BYTES_MAX},
+    {"path", required_argument, NULL, OPTION_PATH},
+    {"pinned", no_argument, NULL, OPTION_PINNED},
+    {"records", no_argument, NULL, OPTION_RECORDS},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -65,6 +71,9 @@ void arguments_print_help(FILE *file)
 	      "sent\n"
 	      "      --no-ring       leave out what io_uring says\n"
 	      "      --colour        even if the output is no terminal\n"
+	      "      --pinned        read what is pinned; its filters stay\n"
+	      "      --path PATH     where it is pinned (/sys/fs/bpf/hawser)\n"
+	      "      --records       pin: records, too, for one who reads them (live --pinned)\n"
 	      "filters, in the kernel:\n"
 	      "      --pid N  --uid N  --cgroup PATH|ID  --netns PATH|INODE  --port N  --to ADDRESS[/BITS]\n"
 	      "      --min-ms T      connects that took at least T ms\n"
@@ -203,6 +212,15 @@ static bool take(struct arguments *arguments, int option, const char *word)
 		return parse_seconds(word, &arguments->interval_s);
 	case OPTION_BYTES_MAX:
 		return parse_number(word, INT64_MAX, &arguments->bytes_max) && arguments->bytes_max > 0;
+	case OPTION_PATH:
+		arguments->path = word;
+		return true;
+	case OPTION_PINNED:
+		arguments->pinned = true;
+		return true;
+	case OPTION_RECORDS:
+		arguments->records = true;
+		return true;
 	case OPTION_COLOUR:
 		arguments->colour = true;
 		return true;
@@ -223,7 +241,8 @@ int arguments_parse(struct arguments *arguments, const char *operand, int count,
 {
 	int option;
 
-	*arguments = (struct arguments){.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+	*arguments = (struct arguments){
+	    .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"), .path = "/sys/fs/bpf/hawser"};
 	hawser_trace_options_init(&arguments->options);
 	while ((option = getopt_long(count, words, "h", options, NULL)) != -1) {
 		if (option == 'h')

@@ -19,6 +19,9 @@ struct arguments {
 	double interval_s;   /* 0: once, or on a terminal every second */
 	uint64_t bytes_max;  /* 0: the default */
 	const char *operand; /* what the command's line calls so; NULL: it has none */
+	const char *path;    /* of pins */
+	bool pinned;         /* read those instead of tracing */
+	bool records;        /* pins send records, too */
 };
 
 struct command {
@@ -29,6 +32,9 @@ struct command {
 };
 
 int command_live(const struct arguments *arguments);
+int command_pin(const struct arguments *arguments);
+int command_status(const struct arguments *arguments);
+int command_unpin(const struct arguments *arguments);
 int command_probe(const struct arguments *arguments);
 int command_top(const struct arguments *arguments);
 int command_hist(const struct arguments *arguments);

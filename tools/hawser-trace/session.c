@@ -60,11 +60,35 @@ bool session_begin(struct session *session, const struct arguments *arguments)
 	return true;
 }
 
+/* A command that wants records must not wait for what never comes. */
+static int open_pinned(
+    const struct arguments *arguments, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
+{
+	struct hawser_trace_config config;
+	hawser_trace *trace;
+	int result = hawser_trace_open_pinned(arguments->path, why, &trace);
+
+	if (result < 0)
+		return result;
+	result = hawser_trace_config_read(trace, &config);
+	if (result == 0 && arguments->options.config.records && !config.records) {
+		snprintf(why->text, sizeof(why->text),
+		    "what is pinned sends no records: `hawser-trace pin --records` lets it");
+		result = -ENODATA;
+	}
+	if (result < 0)
+		hawser_trace_close(trace);
+	else
+		*ret_trace = trace;
+	return result;
+}
+
 bool session_open(struct session *session, const struct arguments *arguments)
 {
 	hawser_trace *trace;
 	struct hawser_trace_sentence why = {""};
-	int result = hawser_trace_open(&arguments->options, &why, &trace);
+	int result = arguments->pinned ? open_pinned(arguments, &why, &trace)
+				       : hawser_trace_open(&arguments->options, &why, &trace);
 
 	if (result < 0) {
 		fprintf(stderr, "hawser-trace: %s\n", why.text);
