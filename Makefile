@@ -177,7 +177,7 @@ $(foreach tool,$(filter-out hawser-trace,$(TOOLS)),$(eval $(call tool_rule,$(too
 
 $(O)/bin/hawser-trace: $(call objects,$(wildcard tools/hawser-trace/*.c)) $(O)/lib/libhawser-trace.a
 	$(call say,LINK,$@)
-	$(link) $(TRACE_LIBS)
+	$(link) $(TRACE_LIBS) -lmicrohttpd
 
 # ---- the tests' programs ----
 tests: ## build the tests' programs, in build/test unless VARIANT says otherwise
@@ -205,6 +205,10 @@ $(O)/bin/test_trace_%: $(O)/obj/tests/trace/test_trace_%.o $(call objects,$(SUPP
 	$(link) -lcriterion $(LIBS) $(TRACE_LIBS)
 
 $(O)/bin/test_host_codec: $(O)/obj/tools/hawser-host/codec.o
+
+METRICS_TESTS := $(patsubst %,$(O)/bin/%,test_trace_metrics test_trace_metrics_live test_trace_scrape test_trace_waits)
+$(METRICS_TESTS): $(call objects,$(wildcard tools/hawser-trace/metrics_*.c))
+$(METRICS_TESTS): TRACE_LIBS += -lmicrohttpd
 
 $(O)/bin/hawser-sim: $(call objects,$(SIM_SRC)) $(O)/lib/libhawser.a
 	$(call say,LINK,$@)

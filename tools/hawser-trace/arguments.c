@@ -30,6 +30,10 @@ enum {
 	OPTION_COLOUR,
 	OPTION_INTERVAL,
 	OPTION_BYTES_MAX,
+	OPTION_LISTEN,
+	OPTION_TEXTFILE,
+	OPTION_DESTINATIONS,
+	OPTION_CLIENTS,
 	OPTION_PATH,
 	OPTION_PINNED,
 	OPTION_RECORDS,
@@ -53,6 +57,10 @@ static const struct option options[] = {
     {"colour", no_argument, NULL, OPTION_COLOUR},
     {"interval", required_argument, NULL, OPTION_INTERVAL},
     {"bytes-max", required_argument, NULL, OPTION_BYTES_MAX},
+    {"listen", required_argument, NULL, OPTION_LISTEN},
+    {"textfile", required_argument, NULL, OPTION_TEXTFILE},
+    {"destinations", required_argument, NULL, OPTION_DESTINATIONS},
+    {"clients", no_argument, NULL, OPTION_CLIENTS},
     {"path", required_argument, NULL, OPTION_PATH},
     {"pinned", no_argument, NULL, OPTION_PINNED},
     {"records", no_argument, NULL, OPTION_RECORDS},
@@ -74,6 +82,12 @@ void arguments_print_help(FILE *file)
 	      "      --pinned        read what is pinned; its filters stay\n"
 	      "      --path PATH     where it is pinned (/sys/fs/bpf/hawser)\n"
 	      "      --records       pin: records, too, for one who reads them (live --pinned)\n"
+	      "metrics alone:\n"
+	      "      --listen 127.0.0.1:PORT   hand them out by HTTP, on loopback\n"
+	      "      --textfile FILE   for node_exporter; replaced every --interval S\n"
+	      "      --destinations N  name so many at most (50), and sum the others up\n"
+	      "      --clients         how long hawser's clients wait between attempts, too; reads every "
+	      "record\n"
 	      "filters, in the kernel:\n"
 	      "      --pid N  --uid N  --cgroup PATH|ID  --netns PATH|INODE  --port N  --to ADDRESS[/BITS]\n"
 	      "      --min-ms T      connects that took at least T ms\n"
@@ -181,6 +195,30 @@ static bool take_filter(struct hawser_trace_config *config, int option, const ch
 	}
 }
 
+static bool take_metrics(struct arguments *arguments, int option, const char *word)
+{
+	uint64_t number = 0;
+
+	switch (option) {
+	case OPTION_LISTEN:
+		arguments->listen = word;
+		return true;
+	case OPTION_TEXTFILE:
+		arguments->textfile = word;
+		return word[0] != '\0';
+	case OPTION_DESTINATIONS:
+		if (!parse_number(word, ARGUMENTS_DESTINATIONS_MAX, &number))
+			return false;
+		arguments->destinations_max = (unsigned)number;
+		return true;
+	case OPTION_CLIENTS:
+		arguments->clients = true;
+		return true;
+	default:
+		return take_filter(&arguments->options.config, option, word);
+	}
+}
+
 static bool take(struct arguments *arguments, int option, const char *word)
 {
 	struct hawser_trace_config *config = &arguments->options.config;
@@ -225,7 +263,7 @@ static bool take(struct arguments *arguments, int option, const char *word)
 		arguments->colour = true;
 		return true;
 	default:
-		return take_filter(config, option, word);
+		return take_metrics(arguments, option, word);
 	}
 }
 
@@ -241,8 +279,9 @@ int arguments_parse(struct arguments *arguments, const char *operand, int count,
 {
 	int option;
 
-	*arguments = (struct arguments){
-	    .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"), .path = "/sys/fs/bpf/hawser"};
+	*arguments = (struct arguments){.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+	    .destinations_max = 50,
+	    .path = "/sys/fs/bpf/hawser"};
 	hawser_trace_options_init(&arguments->options);
 	while ((option = getopt_long(count, words, "h", options, NULL)) != -1) {
 		if (option == 'h')

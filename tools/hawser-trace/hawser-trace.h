@@ -14,14 +14,18 @@ struct arguments {
 	struct hawser_trace_options options;
 	bool json;
 	bool colour;
-	double duration_s;   /* 0: until it is interrupted */
-	uint64_t count;      /* 0: no limit */
-	double interval_s;   /* 0: once, or on a terminal every second */
-	uint64_t bytes_max;  /* 0: the default */
-	const char *operand; /* what the command's line calls so; NULL: it has none */
-	const char *path;    /* of pins */
-	bool pinned;         /* read those instead of tracing */
-	bool records;        /* pins send records, too */
+	double duration_s;         /* 0: until it is interrupted */
+	uint64_t count;            /* 0: no limit */
+	double interval_s;         /* 0: once, or on a terminal every second */
+	uint64_t bytes_max;        /* 0: the default */
+	const char *operand;       /* what the command's line calls so; NULL: it has none */
+	const char *listen;        /* metrics: by HTTP; NULL: not so */
+	const char *textfile;      /* metrics: in this file; NULL: not so */
+	unsigned destinations_max; /* metrics: that are named */
+	bool clients;              /* metrics: the waits of clients, too */
+	const char *path;          /* of pins */
+	bool pinned;               /* read those instead of tracing */
+	bool records;              /* pins send records, too */
 };
 
 struct command {
@@ -36,6 +40,7 @@ int command_pin(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);
 int command_unpin(const struct arguments *arguments);
 int command_probe(const struct arguments *arguments);
+int command_metrics(const struct arguments *arguments);
 int command_top(const struct arguments *arguments);
 int command_hist(const struct arguments *arguments);
 int command_inflight(const struct arguments *arguments);
@@ -43,6 +48,7 @@ int command_record(const struct arguments *arguments);
 int command_replay(const struct arguments *arguments);
 
 /* ---- arguments.c ---- */
+enum { ARGUMENTS_DESTINATIONS_MAX = 1024 };
 enum { ARGUMENTS_RUN, ARGUMENTS_HELP, ARGUMENTS_WRONG };
 /* Says on standard error what is wrong. */
 int arguments_parse(struct arguments *arguments, const char *operand, int count, char **words);

@@ -14,6 +14,7 @@ static const struct command commands[] = {
     {"inflight", "connects that have not ended yet, and whose they are", command_inflight, NULL},
     {"record", "write what live would print to a file", command_record, "FILE"},
     {"replay", "print what was recorded, as live does", command_replay, "FILE"},
+    {"metrics", "what was counted, for Prometheus", command_metrics, NULL},
     {"pin", "leave the programs running, for status, top --pinned and bpftool", command_pin, NULL},
     {"status", "what is pinned, and what it counted", command_status, NULL},
     {"unpin", "remove what is pinned", command_unpin, NULL},
