@@ -368,6 +368,10 @@ Test(trace_pin, library_reads_what_is_pinned, .timeout = 60)
 	cr_assert_eq(hawser_trace_configure(trace, &config), 0);
 	cr_assert_eq(hawser_trace_pin(trace, PINS, &why), 0, "%s", why.text);
 	cr_expect_eq(hawser_trace_pin(trace, PINS, NULL), -EEXIST);
+	/* A map has one pin: the second place is begun, and taken back. */
+	cr_expect_lt(hawser_trace_pin(trace, "/sys/fs/bpf/second", &why), 0);
+	cr_expect_neq(access("/sys/fs/bpf/second", F_OK), 0);
+	cr_expect_neq(access("/sys/fs/bpf/second_maps", F_OK), 0);
 	hawser_trace_close(trace);
 	connect_refused();
 	cr_assert_eq(hawser_trace_open_pinned(PINS, &why, &pinned), 0, "%s", why.text);
