@@ -206,7 +206,7 @@ $(O)/bin/test_trace_%: $(O)/obj/tests/trace/test_trace_%.o $(call objects,$(SUPP
 
 $(O)/bin/test_host_codec: $(O)/obj/tools/hawser-host/codec.o
 
-METRICS_TESTS := $(patsubst %,$(O)/bin/%,test_trace_metrics test_trace_metrics_live test_trace_scrape test_trace_waits)
+METRICS_TESTS := $(patsubst %,$(O)/bin/test_trace_%,destination_names metrics metrics_live scrape waits)
 $(METRICS_TESTS): $(call objects,$(wildcard tools/hawser-trace/metrics_*.c))
 $(METRICS_TESTS): TRACE_LIBS += -lmicrohttpd
 

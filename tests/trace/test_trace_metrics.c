@@ -5,7 +5,6 @@
  */
 #include "../../tools/hawser-trace/metrics.h"
 
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,37 +200,6 @@ Test(trace_metrics, labels_are_escaped)
 	end();
 }
 
-static void expect_name(uint16_t family, const char *address, const char *path, const char *name)
-{
-	struct hawser_trace_destination_key key = {.family = family, .port = 80, .netns = 5};
-	struct hawser_trace_destination destination = {0};
-	struct metrics_row row = {0};
-
-	if (address)
-		cr_assert_eq(inet_pton(family, address, key.address), 1);
-	if (path)
-		memcpy(destination.path, path, strlen(path));
-	metrics_row_name(&row, &key, &destination);
-	cr_expect_str_eq(row.name, name);
-	cr_expect_eq(row.netns, 5);
-}
-
-Test(trace_metrics, destinations_have_names)
-{
-	char longest[HAWSER_TRACE_PATH_BYTES + 1] = "", escaped[METRICS_NAME_BYTES] = "";
-
-	expect_name(AF_INET, "10.0.0.3", NULL, "10.0.0.3:80");
-	expect_name(AF_INET6, "::1", NULL, "[::1]:80");
-	expect_name(AF_UNIX, NULL, "/run/x.sock", "/run/x.sock");
-	expect_name(AF_UNIX, NULL, "", "unnamed");
-	expect_name(AF_UNIX, NULL, "/\xff\n\x7f", "/\\xff\\x0a\\x7f");
-	memset(longest, 1, HAWSER_TRACE_PATH_BYTES);
-	for (unsigned i = 0; i < HAWSER_TRACE_PATH_BYTES; i++)
-		memcpy(escaped + i * 4, "\\x01", 5);
-	expect_name(AF_UNIX, NULL, longest, escaped);
-	expect_name(0, NULL, NULL, "");
-}
-
 Test(trace_metrics, beyond_the_limit_is_other)
 {
 	struct metrics_row seen[] = {seen_row("few", HAWSER_TRACE_REFUSED, 1),
@@ -312,6 +280,26 @@ Test(trace_metrics, waits_are_there_when_they_are_asked_for)
 	expect_line(text, "hawser_client_wait_seconds_bucket{le=\"0.002097152\"} 1");
 	expect_line(text, "hawser_client_wait_seconds_sum 0.001998");
 	expect_line(text, "hawser_client_wait_seconds_count 1");
+	free(text);
+	end();
+}
+
+Test(trace_metrics, json_has_other_and_escapes)
+{
+	struct metrics_row seen[] = {
+	    seen_row("a\"b\\c", HAWSER_TRACE_OK, 2), seen_row("", HAWSER_TRACE_REFUSED, 1)};
+	size_t size;
+	char *text;
+	FILE *file = open_memstream(&text, &size);
+
+	begin(1);
+	metrics_rows_update(&metrics.destinations, seen, 2);
+	metrics_write_json(&metrics, file);
+	cr_assert_eq(fclose(file), 0);
+	cr_expect_not_null(
+	    strstr(text, "{\"destination\":\"a\\\"b\\\\c\",\"netns\":7,\"causes\":{\"ok\":2,"), "%s", text);
+	cr_expect_not_null(
+	    strstr(text, "},{\"destination\":\"other\",\"causes\":{\"ok\":0,\"refused\":1,"), "%s", text);
 	free(text);
 	end();
 }

@@ -126,6 +126,12 @@ Test(trace_metrics_live, once_to_standard_output, .timeout = 60)
 	expect(CONNECT "$TOOL --count 3 --duration 20", 0, REFUSED);
 	expect(
 	    "timeout --preserve-status -s INT 1 $TOOL --clients", 0, "hawser_client_wait_seconds_count 0\n");
+	expect(CONNECT "$TOOL --json --clients --count 3 --duration 20 | jq -c '[(.connects[] | "
+		       "select(.duration.count > 0) "
+		       "| .layer, .cause, .duration.count), .destinations[0].destination, "
+		       ".destinations[0].causes.refused, "
+		       ".in_flight, .client_wait.count]'",
+	    0, "[\"tcp\",\"refused\",3,\"127.0.0.1:9\",3,0,0]");
 	expect("$TOOL --duration 0.1 >/dev/full", 1, "cannot write the metrics: No space left on device");
 }
 
@@ -172,5 +178,5 @@ Test(trace_metrics_live, arguments)
 	expect("$TOOL --textfile ''", 2, "--textfile does not take ''");
 	expect("$TOOL --destinations 1025", 2, "--destinations does not take '1025'");
 	expect("$TOOL --destinations x", 2, "--destinations does not take 'x'");
-	expect("$TOOL --json", 2, "Prometheus's format");
+	expect("$TOOL --json --textfile x", 2, "Prometheus reads no JSON");
 }

@@ -110,9 +110,9 @@ static int begin(struct run *run)
 		result = metrics_waits_open(&run->metrics.waits);
 	if (result < 0)
 		fprintf(stderr, "hawser-trace: %s\n", strerror(-result));
-	else if (arguments->listen)
+	if (result == 0 && arguments->listen)
 		result = listen_for_requests(run);
-	else if (arguments->textfile)
+	if (result == 0 && arguments->textfile)
 		result = replace_file(run);
 	run->due_ns = clock_ns() + (uint64_t)(arguments->interval_s * 1e9);
 	return result;
@@ -154,7 +154,7 @@ static int finish(struct run *run)
 	result = gather(run);
 	errno = 0;
 	if (result == 0)
-		metrics_write(&run->metrics, stdout);
+		(run->arguments->json ? metrics_write_json : metrics_write)(&run->metrics, stdout);
 	if (result == 0 && (fflush(stdout) != 0 || ferror(stdout)))
 		result = errno ? -errno : -EIO;
 	if (result < 0)
@@ -166,9 +166,8 @@ static bool understands(const struct arguments *arguments)
 {
 	struct sockaddr_storage address;
 
-	if (arguments->json) {
-		fputs("hawser-trace: metrics are in Prometheus's format; `hist --json` has the histograms\n",
-		    stderr);
+	if (arguments->json && (arguments->listen || arguments->textfile)) {
+		fputs("hawser-trace: Prometheus reads no JSON: --json is for standard output\n", stderr);
 		return false;
 	}
 	if (arguments->listen && arguments->textfile) {

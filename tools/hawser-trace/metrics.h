@@ -64,6 +64,9 @@ uint64_t metrics_connects(const struct metrics *metrics);
 /* What it writes may be read by promtool, node_exporter and Prometheus; stdio tells what went wrong. */
 void metrics_write(const struct metrics *metrics, FILE *file);
 
+/* ---- metrics_json.c ---- */
+void metrics_write_json(const struct metrics *metrics, FILE *file);
+
 /* ---- metrics_file.c ---- */
 typedef void (*metrics_write_function)(FILE *file, void *user);
 /* Whoever reads `path` reads the old text or the new, never half of one. */
