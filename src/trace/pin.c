@@ -202,6 +202,14 @@ static int variable_find(int map, const char *section, const char *name, size_t 
 	return offset < 0 || (size_t)offset + room > info.value_size ? -EPROTO : offset;
 }
 
+/* Rows by socket that begin with a record; or numbered rows that begin with its first word, the time. */
+static bool is_inflight(const struct bpf_map_info *info)
+{
+	if (info->type == BPF_MAP_TYPE_ARRAY)
+		return info->value_size >= sizeof(uint64_t);
+	return info->key_size == sizeof(uint64_t) && info->value_size >= sizeof(struct hawser_trace_record);
+}
+
 /* Anybody who is root may have pinned it, or another version of this. */
 static int pin_check(const struct hawser_trace *trace, unsigned pin, int map)
 {
@@ -212,8 +220,7 @@ static int pin_check(const struct hawser_trace *trace, unsigned pin, int map)
 		return -errno;
 	if (pins[pin].value_size && info.value_size != pins[pin].value_size)
 		return -EPROTO;
-	if (map == trace->inflight &&
-	    (info.key_size != sizeof(uint64_t) || info.value_size < sizeof(struct hawser_trace_record)))
+	if (map == trace->inflight && !is_inflight(&info))
 		return -EPROTO;
 	if (map == trace->destinations && info.key_size != sizeof(struct hawser_trace_destination_key))
 		return -EPROTO;

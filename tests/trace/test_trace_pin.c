@@ -332,6 +332,9 @@ Test(trace_pin, maps_of_others_are_not_read, .timeout = 60)
 	       "_maps/inflight && bpftool map create " PINS
 	       "_maps/inflight type hash key 8 value 8 entries 8 name inflight && hawser-trace status",
 	    1, "another version of hawser");
+	expect("rm " PINS "_maps/inflight && bpftool map create " PINS
+	       "_maps/inflight type array key 4 value 4 entries 8 name inflight && hawser-trace status",
+	    1, "another version of hawser");
 }
 
 Test(trace_pin, a_file_system_that_is_read_only, .timeout = 60)
