@@ -73,6 +73,7 @@ SHARED     := $(O)/lib/$(SO).$(VERSION)
 TRACE_SO   := libhawser-trace.so
 TRACE_SHARED := $(O)/lib/$(TRACE_SO).$(VERSION)
 BPF_OBJECT := $(O)/obj/bpf/hawser_trace.bpf.o
+BPF_HISTOGRAMS := $(O)/obj/bpf/hawser_trace_histograms.bpf.o
 # For bpftool: the programs by the first kernel that an object is for (5.17 without io_uring), and iterators.
 PLAIN_KERNELS := 5_17 6_1 6_4 6_14
 PLAIN      := $(PLAIN_KERNELS:%=$(O)/lib/hawser/hawser_trace_%.bpf.o)
@@ -140,8 +141,14 @@ $(ITERATORS): $(O)/lib/hawser/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/h
 	@mkdir -p $(@D)
 	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -c -o $@ $<
 
-$(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: override CPPFLAGS += -DTRACE_OBJECT='"$(BPF_OBJECT)"'
-$(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: $(BPF_OBJECT)
+$(BPF_HISTOGRAMS): bpf/hawser_trace.bpf.c $(wildcard bpf/*.h) include/hawser/trace_record.h Makefile
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -DHAWSER_BPF_HISTOGRAMS -c -o $@ $<
+
+$(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: override CPPFLAGS += -DTRACE_OBJECT='"$(BPF_OBJECT)"' \
+	-DTRACE_HISTOGRAMS_OBJECT='"$(BPF_HISTOGRAMS)"'
+$(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: $(BPF_OBJECT) $(BPF_HISTOGRAMS)
 
 $(O)/lib/libhawser-trace.a: $(call objects,$(TRACE_SRC))
 	$(call say,AR,$@)

@@ -73,7 +73,7 @@ static __always_inline void call_report(const struct pt_regs *registers, const s
 {
 	const struct sock *sk = sock_of_descriptor(CALL_FD(registers));
 	uint64_t key = (uint64_t)call; /* no socket has it: one may be in flight already */
-	struct hawser_trace_record *record;
+	struct flight_record *record;
 	struct flight *flight;
 
 	if (!sk || !admits_sample(sk))
@@ -84,7 +84,9 @@ static __always_inline void call_report(const struct pt_regs *registers, const s
 	record = &flight->record;
 	record->start_ns = call->start_ns;
 	record->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+#if KEEPS_RECORDS
 	record->cookie = (uint64_t)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+#endif
 	owner_fill(record);
 	address_read(record, call->user_address, CALL_SIZE(registers));
 	/* Only streams connect: a datagram socket is given a default destination. */

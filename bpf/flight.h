@@ -6,23 +6,13 @@
 #ifndef HAWSER_BPF_FLIGHT_H
 #define HAWSER_BPF_FLIGHT_H
 
-#include "maps.h"
-
-static __always_inline struct flight *flight_find(uint64_t key)
-{
-	return bpf_map_lookup_elem(&inflight, &key);
-}
-
-static __always_inline void flight_forget(uint64_t key)
-{
-	bpf_map_delete_elem(&inflight, &key);
-}
+#include "table.h"
 
 /* ---- hints: is a completion that names no request perhaps a connect's? ---- */
 
 static __always_inline int32_t *hint_of(uint64_t context, uint64_t user_data)
 {
-	uint64_t mixed = (context >> 6 ^ user_data) * 0x9e3779b97f4a7c15ULL;
+	uint64_t mixed = (low_half(context) >> 6 ^ user_data) * GOLDEN_RATIO;
 
 	return &hints[mixed >> 48 & (HINTS - 1)];
 }
@@ -30,6 +20,12 @@ static __always_inline int32_t *hint_of(uint64_t context, uint64_t user_data)
 static __always_inline void hint_take(const struct flight *flight)
 {
 	__sync_fetch_and_add(hint_of(flight->context, flight->record.user_data), 1);
+}
+
+/* False: it is not. */
+static __always_inline bool hint_has(uint64_t context, uint64_t user_data)
+{
+	return *hint_of(context, user_data) > 0;
 }
 
 static __always_inline void hint_drop(const struct flight *flight)
@@ -73,12 +69,18 @@ static __always_inline bool admits_sample(const struct sock *sk)
 	return !holder || BPF_CORE_READ(holder, vfs_inode.i_ino) % config.sample == 0;
 }
 
+static __always_inline bool routes_filtered(void)
+{
+	return config.filters &
+	       (HAWSER_TRACE_FILTER_NETNS | HAWSER_TRACE_FILTER_PORT | HAWSER_TRACE_FILTER_PREFIX);
+}
+
 static __always_inline bool admits_route(
     uint32_t netns, uint16_t family, uint16_t port, const uint8_t *address)
 {
 	uint32_t filters = config.filters;
 
-	if (!(filters & (HAWSER_TRACE_FILTER_NETNS | HAWSER_TRACE_FILTER_PORT | HAWSER_TRACE_FILTER_PREFIX)))
+	if (!routes_filtered())
 		return true;
 	if ((filters & HAWSER_TRACE_FILTER_NETNS) && netns != config.netns)
 		return false;
@@ -89,17 +91,6 @@ static __always_inline bool admits_route(
 }
 
 /* ---- begin ---- */
-
-static __always_inline struct flight *flight_insert(uint64_t key)
-{
-	struct flight *flight = NULL;
-
-	if (!bpf_map_update_elem(&inflight, &key, &flight_template, BPF_ANY))
-		flight = flight_find(key);
-	if (!flight)
-		count(&counters.inflight_full);
-	return flight;
-}
 
 static __always_inline bool is_worker(void)
 {
@@ -115,8 +106,9 @@ static __always_inline bool is_worker(void)
 
 /* Kernel threads that work for a process belong to its thread group, but bear names of their own. True: the
  * current thread is one. */
-static __always_inline bool owner_fill(struct hawser_trace_record *record)
+static __always_inline bool owner_fill(struct flight_record *record)
 {
+#if KEEPS_RECORDS
 	uint64_t thread = bpf_get_current_pid_tgid();
 	const struct task_struct *task;
 
@@ -133,6 +125,9 @@ static __always_inline bool owner_fill(struct hawser_trace_record *record)
 	bpf_core_read(record->comm, sizeof(record->comm), &task->comm);
 	record->pid = record->tgid;
 	return true;
+#else
+	return is_worker();
+#endif
 }
 
 /* ---- end ---- */
@@ -216,6 +211,7 @@ static __always_inline void layer_add(uint32_t layer, uint32_t cause, uint64_t n
 	name_add(layer, cause);
 }
 
+#if KEEPS_RECORDS
 static const struct hawser_trace_destination destination_template;
 
 /* FNV-1a by words. A path is too long for a key; what follows its end is zero. */
@@ -291,31 +287,35 @@ static __always_inline void record_send(struct hawser_trace_record *record)
 	if (refused)
 		count(&counters.records_lost);
 }
+#endif
 
 /* Counts the connect and hands it over. The caller forgets it. */
 static __always_inline void flight_end(
     struct flight *flight, uint64_t now, uint32_t layer, uint32_t cause, int32_t error)
 {
+	uint64_t total_ns = now - flight->record.start_ns;
+
+	if (flight->answer_ns)
+		layer_add(HAWSER_TRACE_TCP, flight->answer & 15, flight->answer_ns - flight->syn_ns);
+	if (layer != HAWSER_TRACE_TCP || !flight->answer_ns)
+		layer_add(layer, cause, total_ns);
+#if KEEPS_RECORDS
 	struct hawser_trace_record *record = &flight->record;
 
 	record->layer = (uint8_t)layer;
 	record->cause = (uint8_t)cause;
 	record->error = error;
-	record->total_ns = now - record->start_ns;
+	record->total_ns = total_ns;
 	if (flight->syn_ns)
 		record->submit_to_syn_ns = flight->syn_ns - record->start_ns;
 	if (flight->answer_ns) {
 		record->syn_to_answer_ns = flight->answer_ns - flight->syn_ns;
 		record->answer_to_completion_ns = now - flight->answer_ns;
-		layer_add(HAWSER_TRACE_TCP, flight->answer & 15, record->syn_to_answer_ns);
 	}
-	if (layer != HAWSER_TRACE_TCP)
-		layer_add(layer, cause, record->total_ns);
-	else if (!flight->answer_ns)
-		layer_add(layer, cause, record->total_ns);
 	if (config.destinations)
 		destination_add(record);
 	record_send(record);
+#endif
 }
 
 #endif

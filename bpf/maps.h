@@ -23,11 +23,35 @@ enum {
 	WAKE_BYTES = 64 << 10,
 };
 
+#if KEEPS_RECORDS
+#define flight_record hawser_trace_record
+#else
+/* As much of a record as its outcome depends on. */
+struct flight_record {
+	uint64_t start_ns; /* first, as in a record; 0: the row is free */
+	uint64_t total_ns;
+	uint64_t deadline_ns;
+	uint64_t user_data;
+	uint32_t netns;
+	uint32_t flags;
+	int32_t error;
+	uint16_t family;
+	uint16_t destination_port;
+	uint16_t syn_retransmits;
+	uint8_t layer;
+	uint8_t cause;
+	uint8_t destination[16];
+};
+#endif
+
 /* A connect in flight. Its key is the socket, or the request where the socket is not known yet. */
 struct flight {
-	struct hawser_trace_record record;
+	struct flight_record record;
 	uint64_t request; /* the io_uring request that will complete it; 0: the network's answer ends it */
 	uint64_t context; /* its ring */
+#if !KEEPS_RECORDS
+	uint64_t key;
+#endif
 	uint64_t syn_ns;
 	uint64_t answer_ns;
 	int32_t answer_error;
@@ -49,12 +73,37 @@ struct call {
 	uint8_t reserved[7];
 };
 
+#if KEEPS_RECORDS
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, INFLIGHT_MAX);
 	__type(key, uint64_t);
 	__type(value, struct flight);
 } inflight SEC(".maps");
+#else
+/* A hash of our own, of which a look-up costs a tenth: a key is in one of the places of its bucket, which
+ * fills one line of the cache, and its row has the place's number. */
+enum { BUCKET_PLACES = 8 };
+struct bucket {
+	uint64_t keys[BUCKET_PLACES]; /* 0: free */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, INFLIGHT_MAX / BUCKET_PLACES);
+	__type(key, uint32_t);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, INFLIGHT_MAX);
+	__type(key, uint32_t);
+	__type(value, struct flight);
+} inflight SEC(".maps");
+
+const volatile uint32_t buckets_mask = INFLIGHT_MAX / BUCKET_PLACES - 1; /* set by the loader */
+#endif
 
 /* Index: layer * HAWSER_TRACE_CAUSES + cause. */
 struct {
@@ -148,8 +197,21 @@ struct connects connects_tcp;
 struct connects connects_ring;
 #endif
 
+#if KEEPS_RECORDS
 /* All zero: a flight is too large for the stack. */
 const struct flight flight_template;
+#endif
+
+#define GOLDEN_RATIO 0x9e3779b97f4a7c15ULL
+
+/* The verifier forbids arithmetic with what it knows to be a pointer; half of one is none to it. */
+static __always_inline uint64_t low_half(uint64_t pointer)
+{
+	uint32_t low;
+
+	asm volatile("%0 = %1" : "=w"(low) : "w"((uint32_t)pointer));
+	return low;
+}
 
 static __always_inline void count(uint64_t *counter)
 {

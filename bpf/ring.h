@@ -29,30 +29,36 @@ static __always_inline uint32_t netns_of_request(const struct sock *sk)
 /* False: the filters leave it out. */
 static __always_inline bool request_admitted(struct flight *flight, const struct sock *sk)
 {
-	struct hawser_trace_record *record = &flight->record;
+	struct flight_record *record = &flight->record;
 
 	if (!config.filters) /* TCP will tell the namespace, or the completion */
+		return true;
+	if (!KEEPS_RECORDS && !routes_filtered())
 		return true;
 	record->netns = netns_of_request(sk);
 	return admits_route(record->netns, record->family, record->destination_port, record->destination);
 }
 
-static __always_inline void request_fill(struct flight *flight, struct io_kiocb *request)
+static __always_inline void request_fill(
+    struct flight *flight, struct io_kiocb *request, const struct sock *sk)
 {
 	const struct io_connect *connect =
 	    (const void *)request + bpf_core_field_offset(struct io_kiocb, cmd);
-	struct hawser_trace_record *record = &flight->record;
+	struct flight_record *record = &flight->record;
 
 	record->start_ns = bpf_ktime_get_ns();
 	record->user_data = request->cqe.user_data;
+#if KEEPS_RECORDS
 	record->layer = HAWSER_TRACE_RING;
+#endif
 	flight->request = (uint64_t)request;
 	flight->context = (uint64_t)request->ctx;
 	flight->skips_success = request->flags & REQUEST_SKIP_SUCCESS;
 	if (owner_fill(record))
 		record->flags |= HAWSER_TRACE_SQPOLL;
-	address_read(
-	    record, (uint64_t)BPF_CORE_READ(connect, addr), (uint32_t)BPF_CORE_READ(connect, addr_len));
+	if (KEEPS_RECORDS || !sk || routes_filtered())
+		address_read(record, (uint64_t)BPF_CORE_READ(connect, addr),
+		    (uint32_t)BPF_CORE_READ(connect, addr_len));
 }
 
 /* Key of the flight; 0: it has none. */
@@ -63,8 +69,6 @@ static __always_inline uint64_t flight_begin(struct io_kiocb *request)
 	struct flight *flight;
 	const struct sock *sk;
 
-	if (!admits_owner((uint32_t)(thread >> 32)))
-		return 0;
 	sk = sock_of_request(request);
 	if (!admits_sample(sk))
 		return 0;
@@ -76,7 +80,7 @@ static __always_inline uint64_t flight_begin(struct io_kiocb *request)
 	flight = flight_insert(key);
 	if (!flight)
 		return 0;
-	request_fill(flight, request);
+	request_fill(flight, request, sk);
 	if (!request_admitted(flight, sk)) {
 		flight_forget(key);
 		return 0;
@@ -89,10 +93,14 @@ static __always_inline uint64_t flight_begin(struct io_kiocb *request)
 
 static __always_inline int request_begin(struct io_kiocb *request)
 {
-	uint64_t key = flight_begin(request);
 	uint32_t zero = 0;
-	struct latest *last = bpf_map_lookup_elem(&latest, &zero);
+	struct latest *last;
+	uint64_t key;
 
+	if (!admits_owner((uint32_t)(bpf_get_current_pid_tgid() >> 32)))
+		return 0;
+	key = flight_begin(request);
+	last = bpf_map_lookup_elem(&latest, &zero);
 	if (last) {
 		last->request = (uint64_t)request;
 		last->key = key;
@@ -171,7 +179,9 @@ int BPF_PROG(ring_link, struct io_kiocb *request, struct io_kiocb *head)
 	struct io_kiocb *connect;
 	struct flight *flight;
 
-	if (request->opcode != OPERATION_LINK_TIMEOUT)
+	/* It is submitted by whom the connect is. */
+	if (request->opcode != OPERATION_LINK_TIMEOUT ||
+	    !admits_owner((uint32_t)(bpf_get_current_pid_tgid() >> 32)))
 		return 0;
 	connect = guarded(head);
 	if (connect->opcode != OPERATION_CONNECT)
@@ -259,16 +269,22 @@ static __always_inline uint32_t cause_of_result(const struct flight *flight, con
 static __always_inline void request_end(struct flight *flight, uint64_t key, const struct io_kiocb *request,
     const struct sock *sk, int32_t result)
 {
+	uint64_t now = bpf_ktime_get_ns();
+	uint32_t cause;
+	int32_t error;
+
+	if (!flight->record.family && sk)
+		flight->record.family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	cause = cause_of_result(flight, request, sk, result, now, &error);
+#if KEEPS_RECORDS
 	const struct inet_sock *inet = (const void *)sk;
 	struct hawser_trace_record *record = &flight->record;
-	uint64_t now = bpf_ktime_get_ns();
-	int32_t error;
-	uint32_t cause = cause_of_result(flight, request, sk, result, now, &error);
 
 	if (!record->netns)
 		record->netns = netns_of_request(sk);
 	if (sk && (record->flags & HAWSER_TRACE_SYN_SENT) && !record->source_port)
 		record->source_port = __builtin_bswap16(BPF_CORE_READ(inet, inet_sport));
+#endif
 	hint_drop(flight);
 	flight_end(flight, now, HAWSER_TRACE_RING, cause, error);
 	flight_forget(key);
@@ -283,7 +299,7 @@ struct search {
 	uint64_t key; /* found; 0: not */
 };
 
-static long search_visit(void *map, const uint64_t *key, struct flight *flight, struct search *search)
+static long search_visit(void *map, const void *key, struct flight *flight, struct search *search)
 {
 	bool found = search->request ? flight->request == search->request
 				     : flight->request && flight->context == search->context &&
@@ -291,7 +307,11 @@ static long search_visit(void *map, const uint64_t *key, struct flight *flight, 
 
 	if (!found)
 		return 0;
-	search->key = *key;
+#if KEEPS_RECORDS
+	search->key = *(const uint64_t *)key;
+#else
+	search->key = flight->key;
+#endif
 	return 1;
 }
 
@@ -314,22 +334,27 @@ static __always_inline void flight_merge(struct flight *flight, const struct soc
 	flight->answer_error = alien->answer_error;
 	flight->record.flags |= alien->record.flags;
 	flight->record.syn_retransmits = alien->record.syn_retransmits;
+#if KEEPS_RECORDS
 	flight->record.icmp_type = alien->record.icmp_type;
 	flight->record.icmp_code = alien->record.icmp_code;
 	__builtin_memcpy(flight->record.icmp_from, alien->record.icmp_from, sizeof(alien->record.icmp_from));
 	flight->record.cookie = alien->record.cookie;
 	__builtin_memcpy(flight->record.source, alien->record.source, sizeof(alien->record.source));
 	flight->record.source_port = alien->record.source_port;
+#endif
 	flight_forget((uint64_t)sk);
 }
 
-static __always_inline int request_completed(struct io_kiocb *request, int32_t result)
+static __always_inline int request_completed(
+    void *context, struct io_kiocb *request, uint64_t user_data, int32_t result)
 {
 	struct search search = {.request = (uint64_t)request};
 	const struct sock *sk;
 	struct flight *flight;
 
-	if (!request || BPF_CORE_READ(request, opcode) != OPERATION_CONNECT)
+	/* Of completions the most are of other operations: the cheapest question comes first. */
+	if ((config.filters && !hint_has((uint64_t)context, user_data)) || !request ||
+	    BPF_CORE_READ(request, opcode) != OPERATION_CONNECT)
 		return 0;
 	sk = sock_of_file(BPF_CORE_READ(request, file));
 	search.key = (uint64_t)sk;
@@ -355,7 +380,7 @@ static __always_inline int request_completed(struct io_kiocb *request, int32_t r
 OPTIONAL("tp_btf/io_uring_complete")
 int BPF_PROG(ring_complete, void *context, struct io_kiocb *request, struct io_uring_cqe *cqe)
 {
-	return request_completed(request, cqe->res);
+	return request_completed(context, request, cqe->user_data, cqe->res);
 }
 #endif
 
@@ -363,7 +388,7 @@ int BPF_PROG(ring_complete, void *context, struct io_kiocb *request, struct io_u
 OPTIONAL("tp_btf/io_uring_complete")
 int BPF_PROG(ring_complete_result, void *context, struct io_kiocb *request, uint64_t user_data, int result)
 {
-	return request_completed(request, result);
+	return request_completed(context, request, user_data, result);
 }
 #endif
 
@@ -374,7 +399,7 @@ int BPF_PROG(ring_overflow, void *context, uint64_t user_data, int32_t result)
 	const struct sock *sk = NULL;
 	struct flight *flight;
 
-	if (*hint_of(search.context, user_data) <= 0)
+	if (!hint_has(search.context, user_data))
 		return 0;
 	flight = flight_search(&search);
 	if (!flight)

@@ -20,4 +20,12 @@
 #define RECORDS_AT_FIRST 1
 #endif
 
+/* The same programs once more, for histogram mode: nothing is kept of a connect but what its row in the
+ * histograms depends on. */
+#ifdef HAWSER_BPF_HISTOGRAMS
+#define KEEPS_RECORDS 0
+#else
+#define KEEPS_RECORDS 1
+#endif
+
 #endif

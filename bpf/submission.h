@@ -26,8 +26,9 @@ struct tagged_address {
 
 /* ---- tag and address ---- */
 
-static __always_inline void tag_fill(struct hawser_trace_record *record, const struct tag *tag)
+static __always_inline void tag_fill(struct flight_record *record, const struct tag *tag)
 {
+#if KEEPS_RECORDS
 	if (tag->magic != TAG_MAGIC || tag->version != TAG_VERSION)
 		return;
 	record->client = tag->client;
@@ -35,20 +36,24 @@ static __always_inline void tag_fill(struct hawser_trace_record *record, const s
 	__builtin_memcpy(record->target, tag->target, sizeof(record->target));
 	record->target[sizeof(record->target) - 1] = 0; /* it is the process's word, not ours */
 	record->flags |= HAWSER_TRACE_HAS_TAG;
+#endif
 }
 
-static __always_inline void tag_read(struct hawser_trace_record *record, uint64_t user_address)
+static __always_inline void tag_read(struct flight_record *record, uint64_t user_address)
 {
 	struct tag tag;
+
+	if (!KEEPS_RECORDS)
+		return;
 
 	if (!bpf_probe_read_user(&tag, sizeof(tag), (const void *)(user_address - sizeof(tag))))
 		tag_fill(record, &tag);
 }
 
 /* An abstract name has no end but its length: it is shown with '@' for its leading NUL. */
-static __always_inline void path_read(
-    struct hawser_trace_record *record, uint64_t user_address, uint32_t size)
+static __always_inline void path_read(struct flight_record *record, uint64_t user_address, uint32_t size)
 {
+#if KEEPS_RECORDS
 	const char *path = (const char *)user_address + sizeof(uint16_t);
 	uint32_t length = size - sizeof(uint16_t);
 
@@ -62,17 +67,18 @@ static __always_inline void path_read(
 		return;
 	if (!record->path[0] && length > 1)
 		record->path[0] = '@';
+#endif
 }
 
 /* Reads both at once, for they are neighbours; the tag's place need not be readable if there is none. */
-static __always_inline bool address_read(
-    struct hawser_trace_record *record, uint64_t user_address, uint32_t size)
+static __always_inline bool address_read(struct flight_record *record, uint64_t user_address, uint32_t size)
 {
 	struct tagged_address tagged = {};
 	const uint32_t short_size = sizeof(struct tag) + 16; /* of an IPv4 address, the least of TCP */
 	uint16_t family = 0;
 
-	if (!bpf_probe_read_user(&tagged, short_size, (const void *)(user_address - sizeof(struct tag)))) {
+	if (KEEPS_RECORDS &&
+	    !bpf_probe_read_user(&tagged, short_size, (const void *)(user_address - sizeof(struct tag)))) {
 		tag_fill(record, &tagged.tag);
 	} else if (bpf_probe_read_user(&tagged.address, 16, (const void *)user_address)) {
 		/* Shorter than that, or not in memory at all. */

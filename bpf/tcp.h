@@ -11,9 +11,12 @@
 
 /* ---- begin ---- */
 
-static __always_inline void route_fill(struct hawser_trace_record *record, const struct sock *sk)
+static __always_inline void route_fill(struct flight_record *record, const struct sock *sk)
 {
 	record->family = sk->__sk_common.skc_family;
+#if KEEPS_RECORDS
+	if (has_cookies)
+		record->cookie = bpf_get_socket_cookie((void *)sk);
 	record->netns = sk->__sk_common.skc_net.net->ns.inum;
 	record->destination_port = __builtin_bswap16(sk->__sk_common.skc_dport);
 	if (record->family == AF_INET6) {
@@ -23,6 +26,18 @@ static __always_inline void route_fill(struct hawser_trace_record *record, const
 		*(uint32_t *)record->destination = sk->__sk_common.skc_daddr;
 		*(uint32_t *)record->source = sk->__sk_common.skc_rcv_saddr;
 	}
+#endif
+}
+
+/* A closed socket has given up its number, but not its port. */
+static __always_inline void source_fill(struct flight_record *record, const struct sock *sk, bool closed)
+{
+#if KEEPS_RECORDS
+	const struct inet_sock *inet = (const void *)sk;
+
+	record->source_port =
+	    closed ? __builtin_bswap16(BPF_CORE_READ(inet, inet_sport)) : sk->__sk_common.skc_num;
+#endif
 }
 
 static __always_inline bool admits_socket(const struct sock *sk)
@@ -52,11 +67,12 @@ static __always_inline struct flight *flight_adopt(uint64_t key)
 		return NULL;
 	request = bpf_map_lookup_elem(&unresolved, &thread);
 	flight = request ? flight_find(*request) : NULL;
-	if (!flight || bpf_map_update_elem(&inflight, &key, flight, BPF_ANY))
+	flight = flight ? flight_copy(key, flight) : NULL;
+	if (!flight)
 		return NULL;
 	flight_forget(*request);
 	bpf_map_delete_elem(&unresolved, &thread);
-	return flight_find(key);
+	return flight;
 }
 
 /* The connect(2) that this thread is in, as far as those are traced. */
@@ -109,8 +125,6 @@ static __always_inline void tcp_begin(struct sock *sk)
 		return;
 	flight->syn_ns = now;
 	flight->record.flags |= HAWSER_TRACE_SYN_SENT;
-	if (has_cookies)
-		flight->record.cookie = bpf_get_socket_cookie(sk);
 	route_fill(&flight->record, sk);
 }
 
@@ -169,7 +183,6 @@ static __always_inline void tcp_end(const struct sock *sk, int state)
 {
 	uint64_t key = (uint64_t)sk, now;
 	struct flight *flight = flight_find(key);
-	const struct inet_sock *inet = (const void *)sk;
 	uint32_t cause = HAWSER_TRACE_OK;
 	int32_t error = 0;
 	bool ends;
@@ -177,12 +190,9 @@ static __always_inline void tcp_end(const struct sock *sk, int state)
 	if (!flight || !flight->syn_ns)
 		return;
 	now = bpf_ktime_get_ns();
-	if (state == TCP_CLOSE) {
+	if (state == TCP_CLOSE)
 		cause = cause_of_close(flight, sk, &error);
-		flight->record.source_port = __builtin_bswap16(BPF_CORE_READ(inet, inet_sport));
-	} else {
-		flight->record.source_port = sk->__sk_common.skc_num; /* which a closed socket has given up */
-	}
+	source_fill(&flight->record, sk, state == TCP_CLOSE);
 	ends = !flight->request;
 	if (flight->skips_success) /* no completion will come, unless it is of a failure */
 		ends = cause == HAWSER_TRACE_OK || cause == HAWSER_TRACE_ABORTED;
@@ -206,8 +216,11 @@ int BPF_PROG(tcp_state, struct sock *sk, int from, int to)
 	if (to == TCP_SYN_SENT) {
 		if (sk->sk_protocol == IPPROTO_TCP)
 			tcp_begin(sk);
-	} else if (from == TCP_SYN_SENT || (from == TCP_SYN_RECV && to == TCP_ESTABLISHED)) {
+	} else if (from == TCP_SYN_SENT) {
 		if (to != TCP_SYN_RECV) /* simultaneous open */
+			tcp_end(sk, to);
+	} else if (from == TCP_SYN_RECV && to == TCP_ESTABLISHED) {
+		if (sk->sk_socket) /* the end of one; what a listener makes has no owner yet */
 			tcp_end(sk, to);
 	}
 	return 0;
@@ -242,6 +255,22 @@ int BPF_PROG(tcp_reset, struct sock *sk)
 	return 0;
 }
 
+static __always_inline void icmp_fill(struct flight_record *record, const struct sk_buff *skb,
+    const struct sock_exterr_skb *error, uint8_t origin)
+{
+	record->flags |= HAWSER_TRACE_HAS_ICMP;
+#if KEEPS_RECORDS
+	const struct iphdr *header;
+
+	record->icmp_type = BPF_CORE_READ(error, ee.ee_type);
+	record->icmp_code = BPF_CORE_READ(error, ee.ee_code);
+	if (origin == SO_EE_ORIGIN_ICMP) {
+		header = (const void *)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+		*(uint32_t *)record->icmp_from = BPF_CORE_READ(header, saddr);
+	}
+#endif
+}
+
 /* An ICMP error lies in the error queue of a connecting socket; the header it came with names its sender. */
 OPTIONAL("tp_btf/inet_sk_error_report")
 int BPF_PROG(tcp_error_report, const struct sock *sk)
@@ -249,7 +278,6 @@ int BPF_PROG(tcp_error_report, const struct sock *sk)
 	struct flight *flight = flight_connecting(sk);
 	const struct sock_exterr_skb *error;
 	const struct sk_buff *skb;
-	const struct iphdr *header;
 	uint8_t origin;
 
 	if (!flight || !sk->sk_error_queue.qlen)
@@ -257,15 +285,8 @@ int BPF_PROG(tcp_error_report, const struct sock *sk)
 	skb = BPF_CORE_READ(sk, sk_error_queue.prev);
 	error = (const void *)skb + bpf_core_field_offset(struct sk_buff, cb);
 	origin = BPF_CORE_READ(error, ee.ee_origin);
-	if (origin != SO_EE_ORIGIN_ICMP && origin != SO_EE_ORIGIN_ICMP6)
-		return 0;
-	flight->record.icmp_type = BPF_CORE_READ(error, ee.ee_type);
-	flight->record.icmp_code = BPF_CORE_READ(error, ee.ee_code);
-	flight->record.flags |= HAWSER_TRACE_HAS_ICMP;
-	if (origin == SO_EE_ORIGIN_ICMP) {
-		header = (const void *)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
-		*(uint32_t *)flight->record.icmp_from = BPF_CORE_READ(header, saddr);
-	}
+	if (origin == SO_EE_ORIGIN_ICMP || origin == SO_EE_ORIGIN_ICMP6)
+		icmp_fill(&flight->record, skb, error, origin);
 	return 0;
 }
 

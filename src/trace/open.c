@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { RECORDS_BYTES_MIN = 4096, BUCKET_PLACES = 8 };
+
 int trace_offset_in(const struct btf *btf, const char *section, const char *name)
 {
 	int id = btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC);
@@ -152,21 +154,55 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 	    object, parts[TRACE_PART_RING], parts[TRACE_PART_CALLS], trace_role_fits("ICMP", btf));
 }
 
+/* Before 5.12 the kernel lacks the instruction that its table needs, as it lacks cookies: there the programs
+ * for records do, told to send none. */
+static bool uses_table(const struct hawser_trace_options *options, const struct btf *btf)
+{
+	return options->histograms && trace_role_fits("ICMP", btf);
+}
+
+/* The smallest that the kernel makes, where histogram mode needs none. */
+static void maps_shrink(struct bpf_object *object)
+{
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "records"), RECORDS_BYTES_MIN);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "destinations"), 1);
+}
+
+/* Connects in flight are kept in buckets there, a power of two of them. */
+static int table_size(struct bpf_object *object, uint32_t inflight_max)
+{
+	uint32_t buckets = 1, mask;
+
+	while (buckets < (1u << 24) && buckets * BUCKET_PLACES < inflight_max)
+		buckets <<= 1;
+	mask = buckets - 1;
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "buckets"), buckets);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "inflight"), buckets * BUCKET_PLACES);
+	maps_shrink(object);
+	return variable_set(object, ".rodata", "buckets_mask", &mask, sizeof(mask));
+}
+
 static int prepare(struct hawser_trace *trace, const struct hawser_trace_options *options,
     const struct btf *btf, struct hawser_trace_sentence *why)
 {
 	struct bpf_object *object = trace->object;
+	struct hawser_trace_config config;
 	int result = select_programs(object, options, btf, why);
 
 	if (result < 0)
 		return result;
-	result = variable_set(object, ".data", "config", &options->config, sizeof(options->config));
+	config = options->config;
+	if (options->histograms)
+		config.records = config.destinations = 0;
+	result = variable_set(object, ".data", "config", &config, sizeof(config));
 	if (result < 0)
 		return result;
 	trace->config_offset = trace_offset_in(bpf_object__btf(object), ".data", "config");
 	trace->counters_offset = trace_offset_in(bpf_object__btf(object), ".bss", "counters");
 	trace->data_size = bpf_map__value_size(bpf_object__find_map_by_name(object, ".data"));
 	trace->bss_size = bpf_map__value_size(bpf_object__find_map_by_name(object, ".bss"));
+	if (uses_table(options, btf))
+		return table_size(object, options->inflight_max);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "inflight"), options->inflight_max);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "records"), options->records_bytes);
 	return 0;
@@ -207,14 +243,22 @@ static int maps_find(struct hawser_trace *trace)
 	return trace_reading_begin(trace);
 }
 
+static struct bpf_object *object_open(bool histograms)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, open_options, .object_name = "hawser_trace");
+
+	if (histograms)
+		return bpf_object__open_mem(trace_histograms_object,
+		    (size_t)(trace_histograms_object_end - trace_histograms_object), &open_options);
+	return bpf_object__open_mem(trace_object, (size_t)(trace_object_end - trace_object), &open_options);
+}
+
 static int load(struct hawser_trace *trace, const struct hawser_trace_options *options, const struct btf *btf,
     struct hawser_trace_sentence *why)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, open_options, .object_name = "hawser_trace");
 	int result;
 
-	trace->object =
-	    bpf_object__open_mem(trace_object, (size_t)(trace_object_end - trace_object), &open_options);
+	trace->object = object_open(uses_table(options, btf));
 	if (!trace->object)
 		return trace_refused(why, -errno);
 	result = prepare(trace, options, btf, why);

@@ -152,14 +152,46 @@ int hawser_trace_destinations_read(
 	return 0;
 }
 
+/* Of histogram mode: numbered rows, of which some are free, that begin like a record and do not go on so. */
+static int rows_read(hawser_trace *trace, uint32_t rows, hawser_trace_record_function function, void *user)
+{
+	struct hawser_trace_record record;
+	char *row = calloc(1, trace->inflight_size);
+	struct timespec now;
+	int result = 0;
+
+	if (!row)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rows && result >= 0; i++) {
+		memset(&record, 0, sizeof(record));
+		if (bpf_map_lookup_elem(trace->inflight, &i, row) < 0)
+			continue;
+		memcpy(&record.start_ns, row, sizeof(record.start_ns));
+		if (!record.start_ns)
+			continue;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		record.total_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - record.start_ns;
+		result = function(&record, user);
+	}
+	free(row);
+	return result < 0 ? result : 0;
+}
+
 int hawser_trace_inflight_read(hawser_trace *trace, hawser_trace_record_function function, void *user)
 {
-	struct hawser_trace_record *record = calloc(1, trace->inflight_size); /* it begins the row */
+	struct hawser_trace_record *record;
+	struct bpf_map_info info = {0};
+	uint32_t info_size = sizeof(info);
 	struct timespec now;
 	uint64_t keys[2] = {0}, *key = NULL;
 	unsigned turn = 0;
 	int result = 0;
 
+	if (bpf_obj_get_info_by_fd(trace->inflight, &info, &info_size) < 0)
+		return -errno;
+	if (info.type == BPF_MAP_TYPE_ARRAY)
+		return rows_read(trace, info.max_entries, function, user);
+	record = calloc(1, trace->inflight_size); /* it begins the row */
 	if (!record)
 		return -ENOMEM;
 	while (result >= 0 && bpf_map_get_next_key(trace->inflight, key, &keys[turn]) == 0) {

@@ -40,6 +40,9 @@ struct hawser_trace {
 /* ---- object.c: the programs, as they were compiled ---- */
 extern const unsigned char trace_object[];
 extern const unsigned char trace_object_end[];
+/* The same for histogram mode. */
+extern const unsigned char trace_histograms_object[];
+extern const unsigned char trace_histograms_object_end[];
 
 /* ---- select.c: which programs this kernel can run ---- */
 struct trace_program {

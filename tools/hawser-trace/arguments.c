@@ -27,6 +27,7 @@ enum {
 	OPTION_FAILURES,
 	OPTION_NO_RING,
 	OPTION_CALLS,
+	OPTION_HISTOGRAMS,
 	OPTION_COLOUR,
 	OPTION_INTERVAL,
 	OPTION_BYTES_MAX,
@@ -54,6 +55,7 @@ static const struct option options[] = {
     {"failures", no_argument, NULL, OPTION_FAILURES},
     {"no-ring", no_argument, NULL, OPTION_NO_RING},
     {"calls", no_argument, NULL, OPTION_CALLS},
+    {"histograms", no_argument, NULL, OPTION_HISTOGRAMS},
     {"colour", no_argument, NULL, OPTION_COLOUR},
     {"interval", required_argument, NULL, OPTION_INTERVAL},
     {"bytes-max", required_argument, NULL, OPTION_BYTES_MAX},
@@ -78,6 +80,8 @@ void arguments_print_help(FILE *file)
 	      "      --calls         trace connect(2), too: unix sockets, and failures before a packet is "
 	      "sent\n"
 	      "      --no-ring       leave out what io_uring says\n"
+	      "      --histograms    the cheapest: histograms by layer and cause alone, no lines, no "
+	      "destinations\n"
 	      "      --colour        even if the output is no terminal\n"
 	      "      --pinned        read what is pinned; its filters stay\n"
 	      "      --path PATH     where it is pinned (/sys/fs/bpf/hawser)\n"
@@ -245,6 +249,9 @@ static bool take(struct arguments *arguments, int option, const char *word)
 		return true;
 	case OPTION_CALLS:
 		arguments->options.calls = true;
+		return true;
+	case OPTION_HISTOGRAMS:
+		arguments->options.histograms = true;
 		return true;
 	case OPTION_INTERVAL:
 		return parse_seconds(word, &arguments->interval_s);
