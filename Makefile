@@ -7,6 +7,7 @@ PREFIX     ?= /usr/local
 INCLUDEDIR ?= $(PREFIX)/include
 LIBDIR     ?= $(PREFIX)/lib
 BINDIR     ?= $(PREFIX)/bin
+MANDIR     ?= $(PREFIX)/share/man
 BUILD      ?= build
 VARIANT    ?= release
 JOBS       ?= $(shell nproc)
@@ -37,12 +38,20 @@ ifeq ($(VARIANT),asan) # tests/support/asan_fork.c needs the sanitizer's own fun
 override LDFLAGS  += $(if $(findstring clang,$(CC)),,-static-libasan)
 endif
 LIBS := -luring -lpthread
+TRACE_LIBS := -lbpf
+
+# ---- programs for the kernel: clang alone, whatever compiles the rest ----
+BPF_CLANG  ?= clang
+BPF_ARCH   := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
+BPF_FLAGS  := -target bpf -mcpu=v3 -g -O2 -std=gnu11 -D__TARGET_ARCH_$(BPF_ARCH) -Iinclude -Ibpf -Wall -Wextra -Werror \
+	-Wno-unused-parameter -Wno-unused-function
 
 # ---- what there is ----
 HEADERS    := $(wildcard include/hawser/*.h)
 LIB_SRC    := $(wildcard src/*.c src/core/*.c src/engine/*.c src/net/*.c src/protocol/*.c)
 TOOL_SRC   := $(wildcard tools/hawser*/*.c)
-TEST_SRC   := $(wildcard tests/unit/test_*.c tests/net/test_*.c)
+TRACE_SRC  := $(wildcard src/trace/*.c)
+TEST_SRC   := $(wildcard tests/unit/test_*.c tests/net/test_*.c tests/trace/test_*.c)
 THREAD_SRC := $(wildcard tests/thread/*.c)
 EXAMPLE_PART := tests/examples/redis_client.c # of the example redis; tests use it, too
 EXAMPLE_SRC := $(filter-out $(EXAMPLE_PART),$(wildcard tests/examples/*.c))
@@ -50,12 +59,12 @@ PROBED_SRC := $(wildcard tests/probes/*.c)
 SIM_SRC    := $(wildcard tests/sim/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c) $(EXAMPLE_PART)
-C_FILES    := $(sort $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(THREAD_SRC) $(EXAMPLE_SRC) $(PROBED_SRC) $(SIM_SRC) $(FUZZ_SRC) $(SUPPORT_SRC))
-ALL_C      := $(sort $(shell find include src tools tests -name '*.[ch]' 2>/dev/null))
+C_FILES    := $(sort $(LIB_SRC) $(TRACE_SRC) $(TOOL_SRC) $(TEST_SRC) $(THREAD_SRC) $(EXAMPLE_SRC) $(PROBED_SRC) $(SIM_SRC) $(FUZZ_SRC) $(SUPPORT_SRC) $(wildcard tests/trace/*.c))
+ALL_C      := $(sort $(shell find include src bpf tools tests -name '*.[ch]' 2>/dev/null))
 
 objects     = $(patsubst %.c,$(O)/obj/%.o,$1)
 TOOLS      := $(sort $(notdir $(patsubst %/,%,$(dir $(TOOL_SRC)))))
-INSTALLED  := $(filter hawser hawser-host hawser-bench,$(TOOLS))
+INSTALLED  := $(filter hawser hawser-host hawser-bench hawser-trace,$(TOOLS))
 TEST_NAMES := $(sort $(basename $(notdir $(TEST_SRC))))
 THREAD_NAMES := $(sort $(basename $(notdir $(THREAD_SRC))))
 FUZZ_NAMES := $(sort $(basename $(notdir $(FUZZ_SRC))))
@@ -63,6 +72,14 @@ SIM_NAME   := $(if $(SIM_SRC),hawser-sim)
 TEST_PROGRAMS := $(TEST_NAMES) $(basename $(notdir $(EXAMPLE_SRC))) $(SIM_NAME)
 SO         := libhawser.so
 SHARED     := $(O)/lib/$(SO).$(VERSION)
+TRACE_SO   := libhawser-trace.so
+TRACE_SHARED := $(O)/lib/$(TRACE_SO).$(VERSION)
+BPF_OBJECT := $(O)/obj/bpf/hawser_trace.bpf.o
+BPF_HISTOGRAMS := $(O)/obj/bpf/hawser_trace_histograms.bpf.o
+# For bpftool: the programs by the first kernel that an object is for (5.17 without io_uring), and iterators.
+PLAIN_KERNELS := 5_17 6_1 6_4 6_14
+PLAIN      := $(PLAIN_KERNELS:%=$(O)/lib/hawser/hawser_trace_%.bpf.o)
+ITERATORS  := $(patsubst bpf/%.bpf.c,$(O)/lib/hawser/%.bpf.o,$(wildcard bpf/iterate_*.bpf.c))
 
 # Quiet lines, unless V=1.
 Q   := $(if $(filter 1,$(V)),,@)
@@ -77,9 +94,9 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$1' '$2$(patsubst %, (%),$
 all: lib tools ## build the library and the tools (the default)
 	@:
 
-lib: $(O)/lib/libhawser.a $(O)/lib/$(SO) ## build libhawser.a and libhawser.so alone
+lib: $(O)/lib/libhawser.a $(O)/lib/$(SO) $(O)/lib/libhawser-trace.a $(O)/lib/$(TRACE_SO) ## build the libraries alone
 
-tools: $(TOOLS:%=$(O)/bin/%) ## build the tools alone
+tools: $(TOOLS:%=$(O)/bin/%) $(PLAIN) $(ITERATORS) ## build the tools alone
 
 $(O)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
@@ -109,6 +126,54 @@ $(O)/lib/$(SO): $(SHARED)
 	@ln -sf $(SO).$(VERSION) $(O)/lib/$(SO).$(SOVERSION)
 	@ln -sf $(SO).$(SOVERSION) $@
 
+# The tracer's library carries the programs inside, and is the only one that needs libbpf.
+$(BPF_OBJECT): bpf/hawser_trace.bpf.c $(wildcard bpf/*.h) include/hawser/trace_record.h Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -c -o $@ $<
+
+plain_version = $(shell printf '%d%02d' $(subst _, ,$1))
+$(PLAIN): $(O)/lib/hawser/hawser_trace_%.bpf.o: bpf/hawser_trace_plain.bpf.c $(wildcard bpf/*.h) include/hawser/trace_record.h Makefile
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -DHAWSER_BPF_PLAIN=$(call plain_version,$*) -c -o $@ $<
+
+$(ITERATORS): $(O)/lib/hawser/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) include/hawser/trace_record.h Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -c -o $@ $<
+
+$(BPF_HISTOGRAMS): bpf/hawser_trace.bpf.c $(wildcard bpf/*.h) include/hawser/trace_record.h Makefile
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -DHAWSER_BPF_HISTOGRAMS -c -o $@ $<
+
+$(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: override CPPFLAGS += -DTRACE_OBJECT='"$(BPF_OBJECT)"' \
+	-DTRACE_HISTOGRAMS_OBJECT='"$(BPF_HISTOGRAMS)"'
+$(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: $(BPF_OBJECT) $(BPF_HISTOGRAMS)
+
+$(O)/lib/libhawser-trace.a: $(call objects,$(TRACE_SRC))
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	@rm -f $@
+ifeq ($(VARIANT),release)
+	$(Q)$(LD) -r -o $(O)/obj/hawser-trace.o $^
+	$(Q)objcopy --localize-hidden $(O)/obj/hawser-trace.o
+	$(Q)$(AR) rcs $@ $(O)/obj/hawser-trace.o
+else
+	$(Q)$(AR) rcs $@ $^
+endif
+
+$(TRACE_SHARED): $(call objects,$(TRACE_SRC)) src/hawser.map
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,-soname,$(TRACE_SO).$(SOVERSION) -Wl,--version-script=src/hawser.map \
+		-Wl,-z,defs -Wl,-z,relro -Wl,-z,now -o $@ $(filter %.o,$^) $(TRACE_LIBS)
+
+$(O)/lib/$(TRACE_SO): $(TRACE_SHARED)
+	@ln -sf $(TRACE_SO).$(VERSION) $(O)/lib/$(TRACE_SO).$(SOVERSION)
+	@ln -sf $(TRACE_SO).$(SOVERSION) $@
+
 link = $(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 
 # hawser-host speaks the wire format by a codec of its own and does not link the library.
@@ -117,7 +182,11 @@ $(O)/bin/$1: $(call objects,$(wildcard tools/$1/*.c)) $(if $(filter hawser-host,
 	$$(call say,LINK,$$@)
 	$$(link) $(if $(filter hawser-host,$1),-lpthread,$(LIBS))
 endef
-$(foreach tool,$(TOOLS),$(eval $(call tool_rule,$(tool))))
+$(foreach tool,$(filter-out hawser-trace,$(TOOLS)),$(eval $(call tool_rule,$(tool))))
+
+$(O)/bin/hawser-trace: $(call objects,$(wildcard tools/hawser-trace/*.c)) $(O)/lib/libhawser-trace.a
+	$(call say,LINK,$@)
+	$(link) $(TRACE_LIBS) -lmicrohttpd
 
 # ---- the tests' programs ----
 tests: ## build the tests' programs, in build/test unless VARIANT says otherwise
@@ -139,8 +208,17 @@ $(O)/bin/test_%: $(O)/obj/tests/net/test_%.o $(call objects,$(SUPPORT_SRC)) $(O)
 	$(call say,LINK,$@)
 	$(link) -lcriterion $(LIBS)
 
+$(O)/bin/test_trace_%: $(O)/obj/tests/trace/test_trace_%.o $(call objects,$(SUPPORT_SRC) tests/trace/tracing.c) \
+		$(O)/lib/libhawser-trace.a $(O)/lib/libhawser.a
+	$(call say,LINK,$@)
+	$(link) -lcriterion $(LIBS) $(TRACE_LIBS)
+
 $(O)/bin/test_host_codec: $(O)/obj/tools/hawser-host/codec.o
 $(O)/bin/test_demo: $(O)/obj/tools/hawser-demo/table.o
+
+METRICS_TESTS := $(patsubst %,$(O)/bin/test_trace_%,destination_names metrics metrics_live scrape waits)
+$(METRICS_TESTS): $(call objects,$(wildcard tools/hawser-trace/metrics_*.c))
+$(METRICS_TESTS): TRACE_LIBS += -lmicrohttpd
 
 $(O)/bin/hawser-sim: $(call objects,$(SIM_SRC)) $(O)/lib/libhawser.a
 	$(call say,LINK,$@)
@@ -202,7 +280,7 @@ test: ## install what is missing, build all, run every test, and count
 		'behaviours have tests=tests/behaviours'
 
 # What takes seconds (networks, name servers, redis, hostile hosts) is left to `make test`.
-CHECK_LEAVES := test_faults test_redis test_redis_client test_resolver test_directories test_bench test_demo $(filter test_host_%,$(TEST_NAMES))
+CHECK_LEAVES := test_faults $(filter test_trace_%,$(TEST_NAMES)) test_redis test_redis_client test_resolver test_directories test_bench test_demo $(filter test_host_%,$(TEST_NAMES))
 CHECK_RUNS    = $(patsubst %,$(BUILD)/test/bin/%,$(filter-out $(CHECK_LEAVES),$(TEST_NAMES)))
 
 check: ## the fast part of test (under 45 s)
@@ -255,20 +333,28 @@ format: ## rewrite every C file as .clang-format says
 	@clang-format -i $(ALL_C)
 
 install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
-	@install -d $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(BINDIR)
+	@install -d $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/hawser $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man7
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/hawser
 	$(Q)install -m 644 $(O)/lib/libhawser.a $(DESTDIR)$(LIBDIR)
 	$(Q)install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)
 	$(Q)cp -P $(O)/lib/$(SO).$(SOVERSION) $(O)/lib/$(SO) $(DESTDIR)$(LIBDIR)
-	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|' src/hawser.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/hawser.pc
+	$(Q)install -m 644 $(O)/lib/libhawser-trace.a $(DESTDIR)$(LIBDIR)
+	$(Q)install -m 755 $(TRACE_SHARED) $(DESTDIR)$(LIBDIR)
+	$(Q)cp -P $(O)/lib/$(TRACE_SO).$(SOVERSION) $(O)/lib/$(TRACE_SO) $(DESTDIR)$(LIBDIR)
+	$(Q)install -m 644 $(PLAIN) $(ITERATORS) $(DESTDIR)$(LIBDIR)/hawser
+	$(Q)sed 's|/usr/local/lib|$(LIBDIR)|' tools/hawser-trace/hawser-trace-bpftool.7 >$(DESTDIR)$(MANDIR)/man7/hawser-trace-bpftool.7
+	$(Q)for name in hawser hawser-trace; do \
+		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+			-e 's|@VERSION@|$(VERSION)|' src/$$name.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/$$name.pc || exit 1; done
 	$(Q)$(if $(INSTALLED),install -m 755 $(INSTALLED:%=$(O)/bin/%) $(DESTDIR)$(BINDIR),:)
 
 uninstall: ## remove what install put there
 	$(call say,REMOVE,$(DESTDIR)$(PREFIX))
-	$(Q)rm -rf $(DESTDIR)$(INCLUDEDIR)/hawser
-	$(Q)rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libhawser.a $(SO) $(SO).$(SOVERSION) $(SO).$(VERSION) pkgconfig/hawser.pc)
+	$(Q)rm -rf $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/hawser
+	$(Q)rm -f $(DESTDIR)$(MANDIR)/man7/hawser-trace-bpftool.7
+	$(Q)rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libhawser.a $(SO) $(SO).$(SOVERSION) $(SO).$(VERSION) pkgconfig/hawser.pc \
+		libhawser-trace.a $(TRACE_SO) $(TRACE_SO).$(SOVERSION) $(TRACE_SO).$(VERSION) pkgconfig/hawser-trace.pc)
 	$(Q)rm -f $(INSTALLED:%=$(DESTDIR)$(BINDIR)/%)
 
 clean: ## remove build/

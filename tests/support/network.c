@@ -54,7 +54,12 @@ static const char *become_root(void)
 	return "";
 }
 
-void network_prepare(void)
+static const char *stay_root(void)
+{
+	return geteuid() == 0 ? "" : "needs root: it traces a network of its own";
+}
+
+static void prepare(const char *(*become)(void))
 {
 	if (getenv(PREPARED))
 		return;
@@ -62,7 +67,17 @@ void network_prepare(void)
 	if (system("command -v ip >/dev/null && command -v nft >/dev/null") != 0)
 		setenv(PREPARED, "ip or nft is not installed", 1);
 	else
-		setenv(PREPARED, become_root(), 1);
+		setenv(PREPARED, become(), 1);
+}
+
+void network_prepare(void)
+{
+	prepare(become_root);
+}
+
+void network_prepare_as_root(void)
+{
+	prepare(stay_root);
 }
 
 void network_enter(void)

@@ -10,6 +10,10 @@
  * constructor: only a program without threads may do so, and Criterion's have some. */
 void network_prepare(void);
 
+/* The same for tests of a program that is root anyway and must stay what it is: capabilities of a user
+ * namespace do not load eBPF. Otherwise they are skipped. */
+void network_prepare_as_root(void);
+
 /* Moves the test into its network, with loopback up. Skips the test, saying why, where the kernel refuses
  * that or ip or nft is not installed. */
 void network_enter(void);
@@ -21,5 +25,14 @@ void network_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * drop". */
 void network_rule(const char *chain, const char *rule);
 void network_rules_clear(void);
+
+/* A neighbour, 192.0.2.2, in a network of its own that lives as long as the test, reached from 192.0.2.1; and
+ * the same for IPv6, 2001:db8::1 and ::2. Only for tests that may make network namespaces. */
+void network_peer_begin(void);
+/* A command in the neighbour's network. */
+void network_peer_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A rule for what the neighbour receives, before anything else there. */
+void network_peer_rule(const char *rule);
+void network_peer_rules_clear(void);
 
 #endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * connect(2) itself, on request, for it costs a little at every system call of the machine: unix sockets, and
+ * connects that fail before TCP begins. Whatever reaches TCP is left to tcp.h, but for a failure that only
+ * the return value tells.
+ */
+#ifndef HAWSER_BPF_CALLS_H
+#define HAWSER_BPF_CALLS_H
+
+#include "submission.h"
+
+#if defined(__TARGET_ARCH_x86)
+enum { CALL_CONNECT = 42, TASK_IS_COMPAT = 2 };
+
+/* A 32-bit program numbers its calls otherwise. */
+static __always_inline bool is_connect(const struct pt_regs *registers)
+{
+	const struct task_struct *task = bpf_get_current_task_btf();
+
+	return registers->orig_ax == CALL_CONNECT && !(task->thread_info.status & TASK_IS_COMPAT);
+}
+
+#define CALL_FD(registers) ((int)(registers)->di)
+#define CALL_ADDRESS(registers) ((uint64_t)(registers)->si)
+#define CALL_SIZE(registers) ((uint32_t)(registers)->dx)
+#elif defined(__TARGET_ARCH_arm64)
+enum { CALL_CONNECT = 203 };
+
+static __always_inline bool is_connect(const struct pt_regs *registers)
+{
+	return registers->syscallno == CALL_CONNECT;
+}
+
+#define CALL_FD(registers) ((int)(registers)->orig_x0)
+#define CALL_ADDRESS(registers) ((uint64_t)(registers)->regs[1])
+#define CALL_SIZE(registers) ((uint32_t)(registers)->regs[2])
+#else
+#error "say where this machine keeps the arguments of a system call"
+#endif
+
+SEC("?tp_btf/sys_enter")
+int BPF_PROG(call_enter, struct pt_regs *registers, long number)
+{
+	uint64_t thread = bpf_get_current_pid_tgid();
+	struct call call = {};
+
+	if (number != CALL_CONNECT || !is_connect(registers) || !admits_owner((uint32_t)(thread >> 32)))
+		return 0;
+	call.start_ns = bpf_ktime_get_ns();
+	call.user_address = CALL_ADDRESS(registers);
+	if (bpf_map_update_elem(&calls, &thread, &call, BPF_ANY))
+		count(&counters.inflight_full);
+	return 0;
+}
+
+/* These are not the end of a connect: it goes on, or the kernel calls it again, or there was one before. */
+static __always_inline bool goes_on(long result)
+{
+	return result == -EINPROGRESS || result == -EALREADY || result == -EISCONN || result == -EINTR ||
+	       (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK);
+}
+
+static __always_inline void call_end(struct flight *flight, uint64_t key, long result)
+{
+	uint32_t cause = result ? cause_of_errno(flight, (int32_t)-result) : HAWSER_TRACE_OK;
+
+	flight_end(flight, bpf_ktime_get_ns(), HAWSER_TRACE_SYSCALL, cause, (int32_t)-result);
+	flight_forget(key);
+}
+
+/* A connect that TCP never saw; the flight lasts only for as long as it takes to report it. */
+static __always_inline void call_report(const struct pt_regs *registers, const struct call *call, long result)
+{
+	const struct sock *sk = sock_of_descriptor(CALL_FD(registers));
+	uint64_t key = (uint64_t)call; /* no socket has it: one may be in flight already */
+	struct flight_record *record;
+	struct flight *flight;
+
+	if (!sk || !admits_sample(sk))
+		return;
+	flight = flight_insert(key);
+	if (!flight)
+		return;
+	record = &flight->record;
+	record->start_ns = call->start_ns;
+	record->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+#if KEEPS_RECORDS
+	record->cookie = (uint64_t)BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+#endif
+	owner_fill(record);
+	address_read(record, call->user_address, CALL_SIZE(registers));
+	/* Only streams connect: a datagram socket is given a default destination. */
+	if ((record->family != AF_UNIX && BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) ||
+	    !admits_route(record->netns, record->family, record->destination_port, record->destination) ||
+	    !record->family)
+		flight_forget(key);
+	else
+		call_end(flight, key, result);
+}
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(call_exit, struct pt_regs *registers, long result)
+{
+	uint64_t thread, key;
+	struct flight *flight;
+	struct call *call;
+
+	if (!is_connect(registers))
+		return 0;
+	thread = bpf_get_current_pid_tgid();
+	call = bpf_map_lookup_elem(&calls, &thread);
+	if (!call)
+		return 0;
+	if (!call->reached_network) {
+		if (!goes_on(result))
+			call_report(registers, call, result);
+	} else if (result < 0 && !goes_on(result)) {
+		/* Left in flight by tcp_end: the socket did not say what this value says. */
+		key = (uint64_t)sock_of_descriptor(CALL_FD(registers));
+		flight = flight_find(key);
+		if (flight && flight->awaits_return)
+			call_end(flight, key, result);
+	}
+	bpf_map_delete_elem(&calls, &thread);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * io_uring's side of a connect: submitted, perhaps with a timeout linked to it, perhaps polled or given to a
+ * worker, and completed once. The completion ends it, for it is what the program learns; what the network
+ * said meanwhile (tcp.h) explains it. A completion that overflows the ring names no request: such a connect
+ * is looked for by its user_data.
+ */
+#ifndef HAWSER_BPF_RING_H
+#define HAWSER_BPF_RING_H
+
+#include "submission.h"
+
+/* ---- submission ---- */
+
+static __always_inline struct sock *sock_of_request(struct io_kiocb *request)
+{
+	int fd = request->cqe.fd;
+
+	if (request->flags & REQUEST_FIXED_FILE)
+		return sock_of_fixed(request->ctx, (uint32_t)fd);
+	return sock_of_descriptor(fd);
+}
+
+static __always_inline uint32_t netns_of_request(const struct sock *sk)
+{
+	return sk ? BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) : netns_of_task();
+}
+
+/* False: the filters leave it out. */
+static __always_inline bool request_admitted(struct flight *flight, const struct sock *sk)
+{
+	struct flight_record *record = &flight->record;
+
+	if (!config.filters) /* TCP will tell the namespace, or the completion */
+		return true;
+	if (!KEEPS_RECORDS && !routes_filtered())
+		return true;
+	record->netns = netns_of_request(sk);
+	return admits_route(record->netns, record->family, record->destination_port, record->destination);
+}
+
+static __always_inline void request_fill(
+    struct flight *flight, struct io_kiocb *request, const struct sock *sk)
+{
+	const struct io_connect *connect =
+	    (const void *)request + bpf_core_field_offset(struct io_kiocb, cmd);
+	struct flight_record *record = &flight->record;
+
+	record->start_ns = bpf_ktime_get_ns();
+	record->user_data = request->cqe.user_data;
+#if KEEPS_RECORDS
+	record->layer = HAWSER_TRACE_RING;
+#endif
+	flight->request = (uint64_t)request;
+	flight->context = (uint64_t)request->ctx;
+	flight->skips_success = request->flags & REQUEST_SKIP_SUCCESS;
+	if (owner_fill(record))
+		record->flags |= HAWSER_TRACE_SQPOLL;
+	if (KEEPS_RECORDS || !sk || routes_filtered())
+		address_read(record, (uint64_t)BPF_CORE_READ(connect, addr),
+		    (uint32_t)BPF_CORE_READ(connect, addr_len));
+}
+
+/* Key of the flight; 0: it has none. */
+static __always_inline uint64_t flight_begin(struct io_kiocb *request)
+{
+	uint64_t thread = bpf_get_current_pid_tgid(), key, name = (uint64_t)request;
+	const struct flight *other;
+	struct flight *flight;
+	const struct sock *sk;
+
+	sk = sock_of_request(request);
+	if (!admits_sample(sk))
+		return 0;
+	key = sk ? (uint64_t)sk : name;
+	/* A second connect of a socket that is connecting is answered by itself. */
+	other = sk ? flight_find(key) : NULL;
+	if (other && !(other->record.flags & HAWSER_TRACE_ANSWERED))
+		key = name;
+	flight = flight_insert(key);
+	if (!flight)
+		return 0;
+	request_fill(flight, request, sk);
+	if (!request_admitted(flight, sk)) {
+		flight_forget(key);
+		return 0;
+	}
+	hint_take(flight);
+	if (!sk && !bpf_map_update_elem(&unresolved, &thread, &name, BPF_ANY))
+		unresolved_seen = 1;
+	return key;
+}
+
+static __always_inline int request_begin(struct io_kiocb *request)
+{
+	uint32_t zero = 0;
+	struct latest *last;
+	uint64_t key;
+
+	if (!admits_owner((uint32_t)(bpf_get_current_pid_tgid() >> 32)))
+		return 0;
+	key = flight_begin(request);
+	last = bpf_map_lookup_elem(&latest, &zero);
+	if (last) {
+		last->request = (uint64_t)request;
+		last->key = key;
+	}
+	return 0;
+}
+
+#if BUILT_FOR(604, 9999)
+OPTIONAL("tp_btf/io_uring_submit_req")
+int BPF_PROG(ring_submit, struct io_kiocb *request)
+{
+	return request->opcode == OPERATION_CONNECT ? request_begin(request) : 0;
+}
+#endif
+
+#if BUILT_FOR(0, 603)
+/* Before 6.4 or so it has another name. */
+OPTIONAL("tp_btf/io_uring_submit_sqe")
+int BPF_PROG(ring_submit_sqe, struct io_kiocb *request)
+{
+	return request->opcode == OPERATION_CONNECT ? request_begin(request) : 0;
+}
+#endif
+
+/* ---- in between ---- */
+
+static __always_inline struct flight *flight_of_request(const struct io_kiocb *request)
+{
+	const struct sock *sk = sock_of_file(BPF_CORE_READ(request, file));
+	struct flight *flight = sk ? flight_find((uint64_t)sk) : NULL;
+
+	if (flight && flight->request == (uint64_t)request)
+		return flight;
+	return flight_find((uint64_t)request);
+}
+
+/* The request's file is not looked up yet when a timeout is linked to it, but it was submitted just now: most
+ * likely it is this processor's latest. */
+static __always_inline struct flight *flight_of_submission(struct io_kiocb *request)
+{
+	uint32_t zero = 0;
+	const struct latest *last = bpf_map_lookup_elem(&latest, &zero);
+	const struct sock *sk;
+	struct flight *flight;
+
+	if (last && last->request == (uint64_t)request)
+		return last->key ? flight_find(last->key) : NULL;
+	sk = sock_of_request(request);
+	flight = sk ? flight_find((uint64_t)sk) : NULL;
+	if (flight && flight->request == (uint64_t)request)
+		return flight;
+	return flight_find((uint64_t)request);
+}
+
+/* `head` is the first of the chain; the timeout guards the last, for it is not in the chain yet. */
+static __always_inline struct io_kiocb *guarded(struct io_kiocb *head)
+{
+	struct io_kiocb *last = head;
+
+#pragma unroll
+	for (int i = 0; i < 8; i++) {
+		struct io_kiocb *next = last->link;
+
+		if (!next)
+			break;
+		last = next;
+	}
+	return last;
+}
+
+OPTIONAL("tp_btf/io_uring_link")
+int BPF_PROG(ring_link, struct io_kiocb *request, struct io_kiocb *head)
+{
+	struct io_timeout_data *timeout;
+	struct timespec64 time = {};
+	struct io_kiocb *connect;
+	struct flight *flight;
+
+	/* It is submitted by whom the connect is. */
+	if (request->opcode != OPERATION_LINK_TIMEOUT ||
+	    !admits_owner((uint32_t)(bpf_get_current_pid_tgid() >> 32)))
+		return 0;
+	connect = guarded(head);
+	if (connect->opcode != OPERATION_CONNECT)
+		return 0;
+	flight = flight_of_submission(connect);
+	if (!flight)
+		return 0;
+	timeout = request->async_data;
+	bpf_core_read(&time, sizeof(time), &timeout->ts);
+	flight->record.deadline_ns = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+	flight->record.flags |= HAWSER_TRACE_HAS_DEADLINE;
+	return 0;
+}
+
+static __always_inline int request_mark(struct io_kiocb *request, uint32_t flag)
+{
+	struct flight *flight = request->opcode == OPERATION_CONNECT ? flight_of_request(request) : NULL;
+
+	if (flight)
+		flight->record.flags |= flag;
+	return 0;
+}
+
+OPTIONAL("tp_btf/io_uring_poll_arm")
+int BPF_PROG(ring_poll_arm, struct io_kiocb *request)
+{
+	return request_mark(request, HAWSER_TRACE_POLLED);
+}
+
+/* IOSQE_ASYNC comes here before the file is looked up. */
+OPTIONAL("tp_btf/io_uring_queue_async_work")
+int BPF_PROG(ring_queue_async_work, struct io_kiocb *request)
+{
+	struct flight *flight = request->opcode == OPERATION_CONNECT ? flight_of_submission(request) : NULL;
+
+	if (flight)
+		flight->record.flags |= HAWSER_TRACE_WORKER;
+	return 0;
+}
+
+/* ---- completion ---- */
+
+/* A timeout that fired has left the chain; one that did not is in it still. `link` is 0 where the request
+ * cannot be looked at: then the time decides. */
+static __always_inline bool deadline_passed(
+    const struct flight *flight, const struct io_kiocb *request, uint64_t now)
+{
+	const struct io_kiocb *link;
+
+	if (!(flight->record.flags & HAWSER_TRACE_HAS_DEADLINE))
+		return false;
+	if (!request)
+		return now - flight->record.start_ns >= flight->record.deadline_ns;
+	link = BPF_CORE_READ(request, link);
+	return !link || BPF_CORE_READ(link, opcode) != OPERATION_LINK_TIMEOUT;
+}
+
+/* io_uring may report success for a socket that an ICMP error has reached while it was connecting. */
+static __always_inline bool really_connected(const struct flight *flight, const struct sock *sk)
+{
+	if (flight->record.flags & HAWSER_TRACE_ANSWERED)
+		return flight->answer == HAWSER_TRACE_OK;
+	if (!sk || flight->record.family == AF_UNIX)
+		return true;
+	return BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_SYN_SENT;
+}
+
+static __always_inline uint32_t cause_of_result(const struct flight *flight, const struct io_kiocb *request,
+    const struct sock *sk, int32_t result, uint64_t now, int32_t *error)
+{
+	*error = -result;
+	if (result == 0) {
+		if (really_connected(flight, sk))
+			return HAWSER_TRACE_OK;
+		*error = flight->record.flags & HAWSER_TRACE_ANSWERED ? flight->answer_error
+			 : sk                                         ? BPF_CORE_READ(sk, sk_err_soft)
+								      : 0;
+		return HAWSER_TRACE_FALSE_SUCCESS;
+	}
+	if (result == -ECANCELED || result == -EINTR)
+		return deadline_passed(flight, request, now) ? HAWSER_TRACE_DEADLINE : HAWSER_TRACE_CANCELLED;
+	return cause_of_errno(flight, -result);
+}
+
+static __always_inline void request_end(struct flight *flight, uint64_t key, const struct io_kiocb *request,
+    const struct sock *sk, int32_t result)
+{
+	uint64_t now = bpf_ktime_get_ns();
+	uint32_t cause;
+	int32_t error;
+
+	if (!flight->record.family && sk)
+		flight->record.family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	cause = cause_of_result(flight, request, sk, result, now, &error);
+#if KEEPS_RECORDS
+	const struct inet_sock *inet = (const void *)sk;
+	struct hawser_trace_record *record = &flight->record;
+
+	if (!record->netns)
+		record->netns = netns_of_request(sk);
+	if (sk && (record->flags & HAWSER_TRACE_SYN_SENT) && !record->source_port)
+		record->source_port = __builtin_bswap16(BPF_CORE_READ(inet, inet_sport));
+#endif
+	hint_drop(flight);
+	flight_end(flight, now, HAWSER_TRACE_RING, cause, error);
+	flight_forget(key);
+}
+
+/* ---- completions that do not name their flight ---- */
+
+struct search {
+	uint64_t request; /* 0: by the ring and user_data */
+	uint64_t context;
+	uint64_t user_data;
+	uint64_t key; /* found; 0: not */
+};
+
+static long search_visit(void *map, const void *key, struct flight *flight, struct search *search)
+{
+	bool found = search->request ? flight->request == search->request
+				     : flight->request && flight->context == search->context &&
+					   flight->record.user_data == search->user_data;
+
+	if (!found)
+		return 0;
+#if KEEPS_RECORDS
+	search->key = *(const uint64_t *)key;
+#else
+	search->key = flight->key;
+#endif
+	return 1;
+}
+
+static __always_inline struct flight *flight_search(struct search *search)
+{
+	bpf_for_each_map_elem(&inflight, search_visit, search, 0);
+	return search->key ? flight_find(search->key) : NULL;
+}
+
+/* A worker connected the socket before anyone could tell for which request: now it is known. */
+static __always_inline void flight_merge(struct flight *flight, const struct sock *sk)
+{
+	struct flight *alien = sk ? flight_find((uint64_t)sk) : NULL;
+
+	if (!alien || alien->request != FLIGHT_ALIEN)
+		return;
+	flight->syn_ns = alien->syn_ns;
+	flight->answer_ns = alien->answer_ns;
+	flight->answer = alien->answer;
+	flight->answer_error = alien->answer_error;
+	flight->record.flags |= alien->record.flags;
+	flight->record.syn_retransmits = alien->record.syn_retransmits;
+#if KEEPS_RECORDS
+	flight->record.icmp_type = alien->record.icmp_type;
+	flight->record.icmp_code = alien->record.icmp_code;
+	__builtin_memcpy(flight->record.icmp_from, alien->record.icmp_from, sizeof(alien->record.icmp_from));
+	flight->record.cookie = alien->record.cookie;
+	__builtin_memcpy(flight->record.source, alien->record.source, sizeof(alien->record.source));
+	flight->record.source_port = alien->record.source_port;
+#endif
+	flight_forget((uint64_t)sk);
+}
+
+static __always_inline int request_completed(
+    void *context, struct io_kiocb *request, uint64_t user_data, int32_t result)
+{
+	struct search search = {.request = (uint64_t)request};
+	const struct sock *sk;
+	struct flight *flight;
+
+	/* Of completions the most are of other operations: the cheapest question comes first. */
+	if ((config.filters && !hint_has((uint64_t)context, user_data)) || !request ||
+	    BPF_CORE_READ(request, opcode) != OPERATION_CONNECT)
+		return 0;
+	sk = sock_of_file(BPF_CORE_READ(request, file));
+	search.key = (uint64_t)sk;
+	flight = sk ? flight_find(search.key) : NULL;
+	if (!flight || flight->request != search.request) {
+		search.key = search.request;
+		flight = flight_find(search.key);
+		if (flight)
+			flight_merge(flight, sk);
+	}
+	if (!flight && !sk) { /* cancelled before it had a file */
+		search.key = 0;
+		flight = flight_search(&search);
+	}
+	if (flight)
+		request_end(flight, search.key, request, sk, result);
+	else if (!config.filters)
+		count(&counters.start_unseen);
+	return 0;
+}
+
+#if BUILT_FOR(614, 9999)
+OPTIONAL("tp_btf/io_uring_complete")
+int BPF_PROG(ring_complete, void *context, struct io_kiocb *request, struct io_uring_cqe *cqe)
+{
+	return request_completed(context, request, cqe->user_data, cqe->res);
+}
+#endif
+
+#if BUILT_FOR(0, 613)
+OPTIONAL("tp_btf/io_uring_complete")
+int BPF_PROG(ring_complete_result, void *context, struct io_kiocb *request, uint64_t user_data, int result)
+{
+	return request_completed(context, request, user_data, result);
+}
+#endif
+
+OPTIONAL("tp_btf/io_uring_cqe_overflow")
+int BPF_PROG(ring_overflow, void *context, uint64_t user_data, int32_t result)
+{
+	struct search search = {.context = (uint64_t)context, .user_data = user_data};
+	const struct sock *sk = NULL;
+	struct flight *flight;
+
+	if (!hint_has(search.context, user_data))
+		return 0;
+	flight = flight_search(&search);
+	if (!flight)
+		return 0;
+	if (search.key != flight->request)
+		sk = (const struct sock *)search.key;
+	flight->record.flags |= HAWSER_TRACE_OVERFLOWED;
+	count(&counters.completions_in_overflow);
+	request_end(flight, search.key, (const struct io_kiocb *)flight->request, sk, result);
+	return 0;
+}
+
+#endif

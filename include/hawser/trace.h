@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libhawser-trace: watch connects, one's own or all of the machine's, with the eBPF programs of hawser. A
+ * library of its own (pkg-config hawser-trace), so that libhawser needs no libbpf.
+ *
+ * It needs CAP_BPF and CAP_PERFMON until hawser_trace_open has returned, and nothing afterwards. A trace
+ * belongs to one thread at a time. Functions return 0 or a negative errno; outputs come last, are named
+ * ret_..., and are untouched on failure.
+ */
+#ifndef HAWSER_TRACE_H
+#define HAWSER_TRACE_H
+
+#include <hawser/base.h>
+#include <hawser/trace_record.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hawser_trace hawser_trace;
+
+/* What an error means and what to do about it, for people. */
+struct hawser_trace_sentence {
+	char text[320];
+};
+
+struct hawser_trace_options {
+	size_t size;
+	/* Filters, and what is recorded: see hawser/trace_record.h. */
+	struct hawser_trace_config config;
+	bool no_ring; /* leave io_uring's layer out */
+	bool calls;   /* connect(2) too: unix sockets and failures before TCP; costs at each system call */
+	/* Histogram mode, the cheapest: histograms by layer and cause, and counters, for as long as the trace is
+	 * open. No records, no destinations, and of connects in flight nothing but their age. */
+	bool histograms;
+	uint32_t inflight_max;  /* connects in flight at once; more are counted, not seen */
+	uint32_t records_bytes; /* of the ring buffer; a power of two of pages */
+};
+
+#define HAWSER_DEFAULTS_hawser_trace_options                                                        \
+	.size = sizeof(struct hawser_trace_options),                                                \
+	.config = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, {0}, 64 << 10, 1, 0, 1, 0}, .inflight_max = 16384, \
+	.records_bytes = 4 << 20
+
+HAWSER_PUBLIC void hawser_trace_options_init(struct hawser_trace_options *options);
+
+/* Loads the programs and attaches them. On failure `why`, which may be NULL, says it in one sentence:
+ * -EPERM (not permitted), -ENOENT (the kernel has no BTF, or lacks a tracepoint that cannot be spared),
+ * -EINVAL (an option), -ENOMEM, and whatever the kernel answers. */
+HAWSER_PUBLIC int hawser_trace_open(
+    const struct hawser_trace_options *options, struct hawser_trace_sentence *why, hawser_trace **ret_trace);
+/* Detaches all. NULL is allowed. */
+HAWSER_PUBLIC void hawser_trace_close(hawser_trace *trace);
+
+/* Changes filters while it runs. */
+HAWSER_PUBLIC int hawser_trace_configure(hawser_trace *trace, const struct hawser_trace_config *config);
+
+/* What it is now. */
+HAWSER_PUBLIC int hawser_trace_config_read(hawser_trace *trace, struct hawser_trace_config *ret_config);
+
+/* Pins the programs under `path`, a folder to be made in a bpf file system, and the maps under the folder of
+ * that name with "_maps" appended: they go on after hawser_trace_close and the end of the process, until they
+ * are unpinned. -EEXIST: something is there already; -EINVAL: no such place can be. */
+HAWSER_PUBLIC int hawser_trace_pin(hawser_trace *trace, const char *path, struct hawser_trace_sentence *why);
+/* Reads what this, bpftool or another process pinned there; closing it leaves the pins alone. -ENOENT:
+ * nothing is pinned there; -EPROTO: by another version. Records go to one reader only. */
+HAWSER_PUBLIC int hawser_trace_open_pinned(
+    const char *path, struct hawser_trace_sentence *why, hawser_trace **ret_trace);
+/* Removes the pins, which detaches the programs. */
+HAWSER_PUBLIC int hawser_trace_unpin(const char *path, struct hawser_trace_sentence *why);
+
+/* A record lives until the function returns. A negative return ends the reading, which answers it. */
+typedef int (*hawser_trace_record_function)(const struct hawser_trace_record *record, void *user);
+
+/* Hands over the records there are; if there is none, waits for at most timeout_ms. The kernel wakes it when
+ * many are queued, never for each: call it again in, say, 50 ms. Returns their number; -EINTR on a signal. */
+HAWSER_PUBLIC int hawser_trace_read(
+    hawser_trace *trace, int timeout_ms, hawser_trace_record_function function, void *user);
+/* Readable when many records are queued. */
+HAWSER_PUBLIC int hawser_trace_fd(const hawser_trace *trace);
+
+/* Sums over all processors since the trace was opened. */
+HAWSER_PUBLIC int hawser_trace_histogram_read(hawser_trace *trace, enum hawser_trace_layer layer,
+    enum hawser_trace_cause cause, struct hawser_trace_histogram *ret_histogram);
+HAWSER_PUBLIC int hawser_trace_counters_read(hawser_trace *trace, struct hawser_trace_counters *ret_counters);
+
+/* The row of all that had no row of their own comes last, with a key of zeros, if it counted anything. */
+typedef int (*hawser_trace_destination_function)(const struct hawser_trace_destination_key *key,
+    const struct hawser_trace_destination *destination, void *user);
+HAWSER_PUBLIC int hawser_trace_destinations_read(
+    hawser_trace *trace, hawser_trace_destination_function function, void *user);
+
+/* Connects that have begun and not ended: total_ns is their age, and cause says nothing yet. */
+HAWSER_PUBLIC int hawser_trace_inflight_read(
+    hawser_trace *trace, hawser_trace_record_function function, void *user);
+
+/* What this kernel allows, and what is lost where it does not. */
+struct hawser_trace_ability {
+	const char *name; /* "io_uring", "ICMP" */
+	bool available;
+	const char *sentence; /* what it is made of, or what is lost without it */
+};
+enum { HAWSER_TRACE_ABILITIES_MAX = 16 };
+/* Returns the number of abilities written. */
+HAWSER_PUBLIC int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_ABILITIES_MAX]);
+
+/* Words for people and for JSON; never NULL. Any thread. */
+HAWSER_PUBLIC const char *hawser_trace_layer_name(unsigned layer);
+HAWSER_PUBLIC const char *hawser_trace_cause_name(unsigned cause);
+/* "10.0.0.3:80", "[::1]:80", "/run/x.sock", "@x"; these return text. */
+HAWSER_PUBLIC const char *hawser_trace_source_text(
+    const struct hawser_trace_record *record, char *text, size_t size);
+HAWSER_PUBLIC const char *hawser_trace_destination_text(
+    const struct hawser_trace_record *record, char *text, size_t size);
+/* "icmp 3/1 from 10.0.0.3", "local firewall", ""; several are joined by ", ". */
+HAWSER_PUBLIC const char *hawser_trace_detail_text(
+    const struct hawser_trace_record *record, char *text, size_t size);
+/* Bounds of a slot of a histogram: [floor of it, floor of the next). */
+HAWSER_PUBLIC uint64_t hawser_trace_slot_floor_ns(unsigned slot);
+/* Below it lie so many of a thousand; 0 for an empty histogram. */
+HAWSER_PUBLIC uint64_t hawser_trace_quantile_ns(
+    const struct hawser_trace_histogram *histogram, unsigned per_thousand);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

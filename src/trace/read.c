@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading what the programs have counted: records from the ring buffer, and the maps. The maps go on counting
+ * while they are read, so that sums over processors are of nearly one moment, no more.
+ */
+#include "trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int on_record(void *context, void *data, size_t size)
+{
+	struct hawser_trace *trace = context;
+	struct hawser_trace_record record = {0};
+
+	/* Records of other families than unix come without the path. */
+	memcpy(&record, data, size < sizeof(record) ? size : sizeof(record));
+	trace->handed_over++;
+	trace->stopped = trace->function(&record, trace->user);
+	return trace->stopped < 0 ? trace->stopped : 0;
+}
+
+int trace_reading_begin(struct hawser_trace *trace)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(trace->inflight, &info, &size) < 0)
+		return -errno;
+	trace->inflight_size = info.value_size;
+	trace->processors = libbpf_num_possible_cpus();
+	if (trace->processors < 0)
+		return trace->processors;
+	trace->per_processor = calloc((size_t)trace->processors, sizeof(struct hawser_trace_destination));
+	if (!trace->per_processor)
+		return -ENOMEM;
+	trace->ring = ring_buffer__new(trace->records, on_record, trace, NULL);
+	return trace->ring ? 0 : -errno;
+}
+
+int hawser_trace_read(hawser_trace *trace, int timeout_ms, hawser_trace_record_function function, void *user)
+{
+	int result;
+
+	trace->function = function;
+	trace->user = user;
+	trace->handed_over = 0;
+	trace->stopped = 0;
+	result = ring_buffer__consume(trace->ring);
+	if (result == 0 && timeout_ms != 0) {
+		result = ring_buffer__poll(trace->ring, timeout_ms);
+		/* The timer ran out, or the kernel woke us: either way, take all there is. */
+		if (result >= 0)
+			result = ring_buffer__consume(trace->ring);
+	}
+	if (trace->stopped < 0)
+		return trace->stopped;
+	return result < 0 ? result : trace->handed_over;
+}
+
+int hawser_trace_fd(const hawser_trace *trace)
+{
+	return ring_buffer__epoll_fd(trace->ring);
+}
+
+static void histogram_sum(struct hawser_trace_histogram *sum, const struct hawser_trace_histogram *part)
+{
+	sum->count += part->count;
+	sum->sum_ns += part->sum_ns;
+	for (unsigned i = 0; i < HAWSER_TRACE_SLOTS; i++)
+		sum->slots[i] += part->slots[i];
+}
+
+int hawser_trace_histogram_read(hawser_trace *trace, enum hawser_trace_layer layer,
+    enum hawser_trace_cause cause, struct hawser_trace_histogram *ret_histogram)
+{
+	uint32_t index = (uint32_t)layer * HAWSER_TRACE_CAUSES + cause;
+	const struct hawser_trace_histogram *parts = trace->per_processor;
+	struct hawser_trace_histogram sum = {0};
+
+	if (layer >= HAWSER_TRACE_LAYERS || cause >= HAWSER_TRACE_CAUSES)
+		return -EINVAL;
+	if (bpf_map_lookup_elem(trace->histograms, &index, trace->per_processor) < 0)
+		return -errno;
+	for (int i = 0; i < trace->processors; i++)
+		histogram_sum(&sum, &parts[i]);
+	*ret_histogram = sum;
+	return 0;
+}
+
+int hawser_trace_counters_read(hawser_trace *trace, struct hawser_trace_counters *ret_counters)
+{
+	uint32_t zero = 0;
+	char *bss = calloc(1, trace->bss_size);
+	int result = 0;
+
+	if (!bss)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(trace->bss, &zero, bss) < 0)
+		result = -errno;
+	else
+		memcpy(ret_counters, bss + trace->counters_offset, sizeof(*ret_counters));
+	free(bss);
+	return result;
+}
+
+static void destination_sum(const struct hawser_trace *trace, struct hawser_trace_destination *ret_sum)
+{
+	const struct hawser_trace_destination *parts = trace->per_processor;
+
+	memset(ret_sum, 0, sizeof(*ret_sum));
+	for (int i = 0; i < trace->processors; i++) {
+		for (unsigned cause = 0; cause < HAWSER_TRACE_CAUSES; cause++)
+			ret_sum->causes[cause] += parts[i].causes[cause];
+		histogram_sum(&ret_sum->connected, &parts[i].connected);
+		if (parts[i].path[0])
+			memcpy(ret_sum->path, parts[i].path, sizeof(ret_sum->path));
+	}
+}
+
+int hawser_trace_destinations_read(
+    hawser_trace *trace, hawser_trace_destination_function function, void *user)
+{
+	struct hawser_trace_destination_key keys[2] = {0}, *key = NULL;
+	struct hawser_trace_destination row;
+	unsigned turn = 0;
+	uint32_t zero = 0;
+	int result = 0;
+
+	while (result >= 0 && bpf_map_get_next_key(trace->destinations, key, &keys[turn]) == 0) {
+		key = &keys[turn];
+		turn ^= 1;
+		if (bpf_map_lookup_elem(trace->destinations, key, trace->per_processor) < 0)
+			continue;
+		destination_sum(trace, &row);
+		result = function(key, &row, user);
+	}
+	if (result < 0)
+		return result;
+	if (bpf_map_lookup_elem(trace->destinations_other, &zero, trace->per_processor) < 0)
+		return -errno;
+	destination_sum(trace, &row);
+	for (unsigned cause = 0; cause < HAWSER_TRACE_CAUSES; cause++) {
+		if (row.causes[cause]) {
+			memset(keys, 0, sizeof(keys));
+			result = function(keys, &row, user);
+			return result < 0 ? result : 0;
+		}
+	}
+	return 0;
+}
+
+/* Of histogram mode: numbered rows, of which some are free, that begin like a record and do not go on so. */
+static int rows_read(hawser_trace *trace, uint32_t rows, hawser_trace_record_function function, void *user)
+{
+	struct hawser_trace_record record;
+	char *row = calloc(1, trace->inflight_size);
+	struct timespec now;
+	int result = 0;
+
+	if (!row)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < rows && result >= 0; i++) {
+		memset(&record, 0, sizeof(record));
+		if (bpf_map_lookup_elem(trace->inflight, &i, row) < 0)
+			continue;
+		memcpy(&record.start_ns, row, sizeof(record.start_ns));
+		if (!record.start_ns)
+			continue;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		record.total_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - record.start_ns;
+		result = function(&record, user);
+	}
+	free(row);
+	return result < 0 ? result : 0;
+}
+
+int hawser_trace_inflight_read(hawser_trace *trace, hawser_trace_record_function function, void *user)
+{
+	struct hawser_trace_record *record;
+	struct bpf_map_info info = {0};
+	uint32_t info_size = sizeof(info);
+	struct timespec now;
+	uint64_t keys[2] = {0}, *key = NULL;
+	unsigned turn = 0;
+	int result = 0;
+
+	if (bpf_obj_get_info_by_fd(trace->inflight, &info, &info_size) < 0)
+		return -errno;
+	if (info.type == BPF_MAP_TYPE_ARRAY)
+		return rows_read(trace, info.max_entries, function, user);
+	record = calloc(1, trace->inflight_size); /* it begins the row */
+	if (!record)
+		return -ENOMEM;
+	while (result >= 0 && bpf_map_get_next_key(trace->inflight, key, &keys[turn]) == 0) {
+		key = &keys[turn];
+		turn ^= 1;
+		/* It may have ended since, or be beginning. */
+		if (bpf_map_lookup_elem(trace->inflight, key, record) < 0 || !record->start_ns)
+			continue;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		record->total_ns =
+		    (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - record->start_ns;
+		result = function(record, user);
+	}
+	free(record);
+	return result < 0 ? result : 0;
+}

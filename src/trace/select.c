@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which programs this kernel can run: those whose tracepoint its BTF has, with as many arguments as the
+ * program expects. BTF names a tracepoint x by a typedef btf_trace_x of a pointer to a function, whose first
+ * argument is nobody's.
+ */
+#include "trace.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ANY = 99 };
+
+const struct trace_program trace_programs[] = {
+    {"tcp_state", "inet_sock_set_state", 3, ANY, TRACE_PART_TCP, true, "begin and end",
+	"nothing is seen of TCP"},
+    {"tcp_retransmit", "tcp_retransmit_skb", 1, ANY, TRACE_PART_TCP, false, "SYN retransmits",
+	"repeated SYNs are not counted"},
+    {"tcp_reset", "tcp_receive_reset", 1, ANY, TRACE_PART_TCP, false, "resets",
+	"a reset cannot be told from an ICMP port unreachable"},
+    {"tcp_error_report", "inet_sk_error_report", 1, ANY, TRACE_PART_TCP, false, "ICMP",
+	"the type, code and sender of ICMP errors are unknown (needs Linux 5.15)"},
+    {"tcp_drop", "kfree_skb", 3, ANY, TRACE_PART_TCP, false, "local firewall",
+	"a SYN dropped by this host's firewall looks like one lost on the way (needs Linux 5.17)"},
+    {"ring_submit", "io_uring_submit_req", 1, 1, TRACE_PART_RING, true, "io_uring submissions",
+	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
+    {"ring_submit_sqe", "io_uring_submit_sqe", 2, 2, TRACE_PART_RING, true, "io_uring submissions",
+	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
+    {"ring_complete", "io_uring_complete", 3, 3, TRACE_PART_RING, true, "io_uring completions",
+	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
+    {"ring_complete_result", "io_uring_complete", 5, ANY, TRACE_PART_RING, true, "io_uring completions",
+	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
+    {"ring_link", "io_uring_link", 2, 2, TRACE_PART_RING, false, "io_uring deadlines",
+	"a deadline that passed cannot be told from a cancelled connect"},
+    {"ring_overflow", "io_uring_cqe_overflow", 3, ANY, TRACE_PART_RING, false, "io_uring overflows",
+	"connects whose completion overflows the ring stay in flight for ever"},
+    {"ring_poll_arm", "io_uring_poll_arm", 1, ANY, TRACE_PART_RING, false, "io_uring polls",
+	"whether a connect was polled is unknown"},
+    {"ring_queue_async_work", "io_uring_queue_async_work", 1, ANY, TRACE_PART_RING, false, "io_uring workers",
+	"whether a connect went to a worker is unknown"},
+    {"call_enter", "sys_enter", 2, 2, TRACE_PART_CALLS, true, "connect(2) entries",
+	"unix sockets and failures before TCP are not seen of connect(2)"},
+    {"call_exit", "sys_exit", 2, 2, TRACE_PART_CALLS, true, "connect(2) results",
+	"unix sockets and failures before TCP are not seen of connect(2)"},
+};
+const unsigned trace_programs_count = sizeof(trace_programs) / sizeof(trace_programs[0]);
+
+/* -1: there is no such tracepoint. */
+static int arguments_of(const struct btf *btf, const char *tracepoint)
+{
+	const struct btf_type *type;
+	char name[64];
+	int id;
+
+	snprintf(name, sizeof(name), "btf_trace_%s", tracepoint);
+	id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
+	if (id < 0)
+		return -1;
+	type = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
+	if (!type || !btf_is_ptr(type))
+		return -1;
+	type = btf__type_by_id(btf, type->type);
+	return type && btf_is_func_proto(type) ? btf_vlen(type) - 1 : -1;
+}
+
+bool trace_program_fits(const struct trace_program *program, const struct btf *btf)
+{
+	int arguments = arguments_of(btf, program->tracepoint);
+
+	return arguments >= program->arguments_least && arguments <= program->arguments_most;
+}
+
+bool trace_role_fits(const char *role, const struct btf *btf)
+{
+	for (unsigned i = 0; i < trace_programs_count; i++)
+		if (strcmp(trace_programs[i].role, role) == 0 && trace_program_fits(&trace_programs[i], btf))
+			return true;
+	return false;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the parts of libhawser-trace share. Of all of hawser, this room alone knows libbpf.
+ */
+#ifndef HAWSER_TRACE_TRACE_H
+#define HAWSER_TRACE_TRACE_H
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <hawser/trace.h>
+
+enum { TRACE_LINKS_MAX = 16 };
+
+struct hawser_trace {
+	struct bpf_object *object;
+	struct bpf_link *links[TRACE_LINKS_MAX];
+	unsigned links_count;
+	struct ring_buffer *ring;
+	int processors;
+	void *per_processor; /* room for one value of every processor */
+	int histograms;
+	int destinations;
+	int destinations_other;
+	int inflight;
+	int records;
+	int data;               /* .data: the configuration */
+	int bss;                /* .bss: the counters */
+	uint32_t inflight_size; /* of a row */
+	uint32_t data_size;
+	uint32_t bss_size;
+	int config_offset;
+	int counters_offset;
+	hawser_trace_record_function function; /* of the read that goes on */
+	void *user;
+	int handed_over;
+	int stopped; /* what the function returned to end it */
+};
+
+/* ---- object.c: the programs, as they were compiled ---- */
+extern const unsigned char trace_object[];
+extern const unsigned char trace_object_end[];
+/* The same for histogram mode. */
+extern const unsigned char trace_histograms_object[];
+extern const unsigned char trace_histograms_object_end[];
+
+/* ---- select.c: which programs this kernel can run ---- */
+struct trace_program {
+	const char *name;
+	const char *tracepoint; /* as BTF names it, without btf_trace_ */
+	int arguments_least;    /* how many the tracepoint has, for programs of one version's */
+	int arguments_most;
+	enum trace_part { TRACE_PART_TCP, TRACE_PART_RING, TRACE_PART_CALLS } part;
+	bool needed; /* its part is of no use without it, or without another of the same `role` */
+	const char *role;
+	const char *lost; /* what is lost without it */
+};
+extern const struct trace_program trace_programs[];
+extern const unsigned trace_programs_count;
+
+bool trace_program_fits(const struct trace_program *program, const struct btf *btf);
+/* Whether some program of that role fits. */
+bool trace_role_fits(const char *role, const struct btf *btf);
+
+/* ---- open.c ---- */
+/* Where the linker put a variable of the programs. -ENOENT: they are not those that this library knows. */
+int trace_offset_in(const struct btf *btf, const char *section, const char *name);
+
+/* ---- read.c ---- */
+/* Once the maps are known, however they were found. */
+int trace_reading_begin(struct hawser_trace *trace);
+
+/* ---- pin.c ---- */
+/* Those of a trace that was opened by its pins; nothing for any other. */
+void trace_pins_close(struct hawser_trace *trace);
+
+/* ---- refusal.c ---- */
+/* Why the kernel refused with this negative errno; answers it. */
+int trace_refused(struct hawser_trace_sentence *why, int error);
+int trace_without_btf(struct hawser_trace_sentence *why);
+bool trace_may_load(void);
+
+/* ---- sentences.c ---- */
+void trace_say(struct hawser_trace_sentence *why, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Keeps libbpf's complaints instead of having it print them, until trace_unlisten. */
+void trace_listen(void);
+void trace_unlisten(void);
+const char *trace_heard(void);
+
+#endif

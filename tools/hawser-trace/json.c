@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Records as JSON, one object a line. Numbers that do not fit into a double are strings.
+ */
+#include "hawser-trace.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* What processes write need not be UTF-8: a byte that is not ASCII is shown as the code point of its value.
+ */
+void json_string(FILE *file, const char *text)
+{
+	fputc('"', file);
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			fprintf(file, "\\%c", *c);
+		else if (*c < ' ' || *c >= 0x7f)
+			fprintf(file, "\\u%04x", *c);
+		else
+			fputc(*c, file);
+	}
+	fputc('"', file);
+}
+
+static void member(FILE *file, const char *name, const char *text)
+{
+	if (!text[0])
+		return;
+	fprintf(file, ",\"%s\":", name);
+	json_string(file, text);
+}
+
+static void duration(FILE *file, const char *name, uint64_t ns)
+{
+	if (ns)
+		fprintf(file, ",\"%s\":%" PRIu64, name, ns);
+}
+
+static void flags(FILE *file, uint32_t flags)
+{
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} names[] = {{HAWSER_TRACE_RESET, "reset"}, {HAWSER_TRACE_FIREWALL, "local_firewall"},
+	    {HAWSER_TRACE_POLLED, "polled"}, {HAWSER_TRACE_WORKER, "worker"}, {HAWSER_TRACE_SQPOLL, "sqpoll"},
+	    {HAWSER_TRACE_OVERFLOWED, "overflowed"}, {HAWSER_TRACE_SYN_SENT, "syn_sent"},
+	    {HAWSER_TRACE_ANSWERED, "answered"}};
+	const char *separator = "";
+
+	fputs(",\"flags\":[", file);
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!(flags & names[i].flag))
+			continue;
+		fprintf(file, "%s\"%s\"", separator, names[i].name);
+		separator = ",";
+	}
+	fputc(']', file);
+}
+
+void json_record(FILE *file, const struct hawser_trace_record *record)
+{
+	char text[256];
+
+	fprintf(file,
+	    "{\"start_ns\":%" PRIu64 ",\"total_ns\":%" PRIu64
+	    ",\"layer\":\"%s\",\"cause\":\"%s\",\"errno\":%d",
+	    record->start_ns, record->total_ns, hawser_trace_layer_name(record->layer),
+	    hawser_trace_cause_name(record->cause), record->error);
+	fprintf(file, ",\"pid\":%u,\"tid\":%u,\"uid\":%u,\"netns\":%u,\"cgroup\":%" PRIu64, record->tgid,
+	    record->pid, record->uid, record->netns, record->cgroup);
+	member(file, "comm", record->comm);
+	member(file, "source", hawser_trace_source_text(record, text, sizeof(text)));
+	member(file, "destination", hawser_trace_destination_text(record, text, sizeof(text)));
+	fprintf(file, ",\"family\":%u,\"syn_retransmits\":%u", record->family, record->syn_retransmits);
+	duration(file, "submit_to_syn_ns", record->submit_to_syn_ns);
+	duration(file, "syn_to_answer_ns", record->syn_to_answer_ns);
+	duration(file, "answer_to_completion_ns", record->answer_to_completion_ns);
+	duration(file, "deadline_ns", record->deadline_ns);
+	member(file, "detail", hawser_trace_detail_text(record, text, sizeof(text)));
+	fprintf(
+	    file, ",\"cookie\":%" PRIu64 ",\"user_data\":\"%" PRIu64 "\"", record->cookie, record->user_data);
+	if (record->flags & HAWSER_TRACE_HAS_TAG) {
+		fprintf(file, ",\"client\":%" PRIu64 ",\"attempt\":%u", record->client, record->attempt);
+		member(file, "target", record->target);
+	}
+	flags(file, record->flags);
+	fputs("}\n", file);
+}

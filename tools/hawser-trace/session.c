@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A trace with an end: after --duration, at a signal, or when the command has seen enough. Once the programs
+ * are attached, the process gives up every capability it has.
+ */
+#include "hawser-trace.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stopped = 1;
+}
+
+void session_stop(void)
+{
+	stopped = 1;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static bool give_up_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, none) == 0;
+}
+
+bool session_begin(struct session *session, const struct arguments *arguments)
+{
+	struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: a wait ends at once */
+
+	if (!give_up_capabilities()) {
+		fprintf(stderr, "hawser-trace: cannot give up capabilities: %s\n", strerror(errno));
+		return false;
+	}
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	session->trace = NULL;
+	session->end_ns = UINT64_MAX;
+	if (arguments->duration_s > 0)
+		session->end_ns = now_ns() + (uint64_t)(arguments->duration_s * 1e9);
+	return true;
+}
+
+/* A command that wants records must not wait for what never comes. */
+static int open_pinned(
+    const struct arguments *arguments, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
+{
+	struct hawser_trace_config config;
+	hawser_trace *trace;
+	int result = hawser_trace_open_pinned(arguments->path, why, &trace);
+
+	if (result < 0)
+		return result;
+	result = hawser_trace_config_read(trace, &config);
+	if (result == 0 && arguments->options.config.records && !config.records) {
+		snprintf(why->text, sizeof(why->text),
+		    "what is pinned sends no records: `hawser-trace pin --records` lets it");
+		result = -ENODATA;
+	}
+	if (result < 0)
+		hawser_trace_close(trace);
+	else
+		*ret_trace = trace;
+	return result;
+}
+
+bool session_open(struct session *session, const struct arguments *arguments)
+{
+	hawser_trace *trace;
+	struct hawser_trace_sentence why = {""};
+	int result = arguments->pinned ? open_pinned(arguments, &why, &trace)
+				       : hawser_trace_open(&arguments->options, &why, &trace);
+
+	if (result < 0) {
+		fprintf(stderr, "hawser-trace: %s\n", why.text);
+		return false;
+	}
+	if (!session_begin(session, arguments)) {
+		hawser_trace_close(trace);
+		return false;
+	}
+	session->trace = trace;
+	return true;
+}
+
+bool session_goes_on(const struct session *session)
+{
+	return !stopped && now_ns() < session->end_ns;
+}
+
+void session_close(struct session *session)
+{
+	hawser_trace_close(session->trace);
+}

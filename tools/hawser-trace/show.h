@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How commands show what they know: records line by line, sums at the end, and tables that are redrawn.
+ */
+#ifndef HAWSER_TRACE_SHOW_H
+#define HAWSER_TRACE_SHOW_H
+
+#include "hawser-trace.h"
+
+/* ---- words.c ---- */
+enum { WORDS_DURATION_BYTES = 24, WORDS_TIME_BYTES = 32 };
+/* Whatever a process wrote there must not move the cursor; returns text. */
+char *words_tame(char *text);
+/* Three digits that count, in the unit that suits; "-" for 0. Returns text. */
+const char *words_duration(uint64_t ns, char text[WORDS_DURATION_BYTES]);
+/* The time of day, to the millisecond. Returns text. */
+const char *words_time(int64_t real_ns, char text[WORDS_TIME_BYTES]);
+/* What makes CLOCK_MONOTONIC the time of day. */
+int64_t words_to_real_ns(void);
+uint64_t words_now_ns(void);
+/* On standard error: how many connects, by cause, and what is missing among them. */
+void words_summary(
+    const uint64_t causes[HAWSER_TRACE_CAUSES], uint64_t seen, const struct hawser_trace_counters *counters);
+
+/* ---- printer.c: a line a record ---- */
+struct printer {
+	const struct arguments *arguments;
+	int64_t to_real_ns;
+	uint64_t seen;
+	uint64_t causes[HAWSER_TRACE_CAUSES];
+};
+/* A hawser_trace_record_function; `user` is the printer. -ECANCELED: --count is reached. */
+int printer_print(const struct hawser_trace_record *record, void *user);
+
+/* ---- screen.c: something that is shown at the end, every so often, or redrawn on a terminal ---- */
+struct screen {
+	const struct arguments *arguments;
+	hawser_trace *trace;
+	unsigned rows_max; /* as many lines have room; UINT_MAX: no limit */
+};
+/* Prints it to standard output; a negative errno ends the command. */
+typedef int (*screen_function)(const struct screen *screen);
+/* `redraw`: on a terminal, in place of what was there. Returns the exit code. */
+int screen_run(const struct arguments *arguments, bool redraw, screen_function function);
+/* Of commands that count all connects: says that --min-ms is not for them. */
+bool screen_refuses_minimum(const struct arguments *arguments, const char *command);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Times, durations and sums for people.
+ */
+#include "show.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+char *words_tame(char *text)
+{
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || (unsigned char)*c == 0x7f)
+			*c = '?';
+	return text;
+}
+
+const char *words_duration(uint64_t ns, char text[WORDS_DURATION_BYTES])
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+	double value = (double)ns;
+	unsigned unit = 0;
+	int decimals;
+
+	while (value >= 999.5 && unit < 3) {
+		value /= 1000;
+		unit++;
+	}
+	decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+	if (ns == 0)
+		snprintf(text, WORDS_DURATION_BYTES, "-");
+	else
+		snprintf(text, WORDS_DURATION_BYTES, "%.*f %s", decimals, value, units[unit]);
+	return text;
+}
+
+/* A recorded file may claim any time, before 1970 or without a year that the calendar knows. */
+const char *words_time(int64_t real_ns, char text[WORDS_TIME_BYTES])
+{
+	int64_t rest = real_ns % 1000000000;
+	time_t seconds = real_ns / 1000000000;
+	struct tm parts;
+	size_t length;
+
+	if (rest < 0) {
+		rest += 1000000000;
+		seconds--;
+	}
+	if (!localtime_r(&seconds, &parts)) {
+		snprintf(text, WORDS_TIME_BYTES, "?");
+		return text;
+	}
+	length = strftime(text, WORDS_TIME_BYTES, "%H:%M:%S", &parts);
+	snprintf(text + length, WORDS_TIME_BYTES - length, ".%03d", (int)(rest / 1000000));
+	return text;
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t words_to_real_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t words_now_ns(void)
+{
+	return (uint64_t)clock_ns(CLOCK_MONOTONIC);
+}
+
+void words_summary(
+    const uint64_t causes[HAWSER_TRACE_CAUSES], uint64_t seen, const struct hawser_trace_counters *counters)
+{
+	fprintf(stderr, "%" PRIu64 " connects", seen);
+	for (unsigned cause = 0; cause < HAWSER_TRACE_CAUSES; cause++)
+		if (causes[cause])
+			fprintf(stderr, ", %" PRIu64 " %s", causes[cause], hawser_trace_cause_name(cause));
+	fputc('\n', stderr);
+	if (counters->records_lost)
+		fprintf(stderr, "%" PRIu64 " more were not shown: they came faster than they could be read\n",
+		    counters->records_lost);
+	if (counters->inflight_full)
+		fprintf(stderr, "%" PRIu64 " more were not seen: the table of connects in flight was full\n",
+		    counters->inflight_full);
+}
