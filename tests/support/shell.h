@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program of the build, run by a shell as its users run it, in a directory of the test's own: what it prints, and how
- * it ends.
+ * A program of the build, run by a shell as its users run it, in a directory of the test's own: what it
+ * prints, and how it ends.
  */
 #ifndef TESTS_SUPPORT_SHELL_H
 #define TESTS_SUPPORT_SHELL_H
