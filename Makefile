@@ -182,7 +182,11 @@ $(O)/bin/$1: $(call objects,$(wildcard tools/$1/*.c)) $(if $(filter hawser-host,
 	$$(call say,LINK,$$@)
 	$$(link) $(if $(filter hawser-host,$1),-lpthread,$(LIBS))
 endef
-$(foreach tool,$(filter-out hawser-trace,$(TOOLS)),$(eval $(call tool_rule,$(tool))))
+$(foreach tool,$(filter-out hawser-demo hawser-trace,$(TOOLS)),$(eval $(call tool_rule,$(tool))))
+
+$(O)/bin/hawser-demo: $(call objects,$(wildcard tools/hawser-demo/*.c)) $(O)/lib/libhawser-trace.a $(O)/lib/libhawser.a
+	$(call say,LINK,$@)
+	$(link) $(LIBS) $(TRACE_LIBS)
 
 $(O)/bin/hawser-trace: $(call objects,$(wildcard tools/hawser-trace/*.c)) $(O)/lib/libhawser-trace.a
 	$(call say,LINK,$@)

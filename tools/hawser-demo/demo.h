@@ -59,6 +59,10 @@ struct row {
  * not 0. */
 uint64_t table_percentile(const uint64_t *samples, unsigned count, unsigned percent);
 void table_print(const struct row *rows, unsigned count);
+/* kernel.c: what eBPF programs see meanwhile, or why they may not. */
+void kernel_watch(void);
+void kernel_print(void);
+
 void say(const char *who, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void say_begin(void);
 

@@ -64,6 +64,7 @@ static void check_end(struct play *play)
 	};
 
 	table_print(rows, sizeof(rows) / sizeof(rows[0]));
+	kernel_print();
 	if (play->orders.ready_count != 2 || play->orders.bound_count != 6 || play->orders.replies != 6 ||
 	    hawser_client_state(play->refused.client) != HAWSER_CLOSED ||
 	    hawser_client_state(play->silent.client) != HAWSER_CLOSED)
@@ -153,6 +154,7 @@ int main(int count, char **arguments)
 		fprintf(stderr, "hawser-demo: no loop\n");
 		return 1;
 	}
+	kernel_watch();
 	say_begin();
 	say("demo", "hawser %s on %s: %s", hawser_version(), hawser_loop_engine(play.loop),
 	    hawser_loop_engine_reason(play.loop));
