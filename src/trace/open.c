@@ -297,6 +297,8 @@ int hawser_trace_open(
 	btf__free(btf);
 	trace_unlisten();
 	if (result < 0) {
+		if (result == -ENOMEM)
+			trace_say(why, "no memory");
 		hawser_trace_close(trace);
 		return result;
 	}

@@ -24,6 +24,7 @@ const char *const way_names[WAYS] = {
 
 static struct {
 	hawser_trace *trace;
+	hawser_trace *histograms; /* the same in histogram mode, which must count the same */
 	struct hawser_trace_record records[RECORDS_MAX];
 	unsigned count;
 	unsigned taken;
@@ -53,6 +54,8 @@ hawser_trace *tracing_begin(void)
 	if (result == -EPERM || result == -ENOENT)
 		cr_skip_test("%s", why.text);
 	cr_assert_eq(result, 0, "%s", why.text);
+	options.histograms = true;
+	cr_assert_eq(hawser_trace_open(&options, &why, &tracing.histograms), 0, "%s", why.text);
 	return tracing.trace;
 }
 
@@ -81,6 +84,30 @@ static int on_inflight(const struct hawser_trace_record *record, void *user)
 	return 0;
 }
 
+static uint64_t counted(hawser_trace *trace, unsigned layer, unsigned cause)
+{
+	struct hawser_trace_histogram histogram;
+
+	cr_assert_eq(hawser_trace_histogram_read(trace, layer, cause, &histogram), 0);
+	return histogram.count;
+}
+
+static void end_histograms(void)
+{
+	struct hawser_trace_counters counters;
+
+	for (unsigned layer = 0; layer < HAWSER_TRACE_LAYERS; layer++)
+		for (unsigned cause = 0; cause < HAWSER_TRACE_CAUSES; cause++)
+			cr_expect_eq(counted(tracing.histograms, layer, cause),
+			    counted(tracing.trace, layer, cause), "histogram mode, %s, %s: %lu, not %lu",
+			    hawser_trace_layer_name(layer), hawser_trace_cause_name(cause),
+			    counted(tracing.histograms, layer, cause), counted(tracing.trace, layer, cause));
+	cr_assert_eq(hawser_trace_inflight_read(tracing.histograms, on_inflight, NULL), 0);
+	cr_assert_eq(hawser_trace_counters_read(tracing.histograms, &counters), 0);
+	cr_expect_eq(counters.inflight_full, 0);
+	hawser_trace_close(tracing.histograms);
+}
+
 void tracing_end(void)
 {
 	struct hawser_trace_counters counters;
@@ -98,6 +125,7 @@ void tracing_end(void)
 	cr_assert_eq(hawser_trace_counters_read(tracing.trace, &counters), 0);
 	cr_expect_eq(counters.records_lost, 0);
 	cr_expect_eq(counters.inflight_full, 0);
+	end_histograms();
 	hawser_trace_close(tracing.trace);
 }
 
