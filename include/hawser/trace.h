@@ -30,8 +30,8 @@ struct hawser_trace_options {
 	struct hawser_trace_config config;
 	bool no_ring; /* leave io_uring's layer out */
 	bool calls;   /* connect(2) too: unix sockets and failures before TCP; costs at each system call */
-	/* Histogram mode, the cheapest: histograms by layer and cause, and counters, for as long as the trace is
-	 * open. No records, no destinations, and of connects in flight nothing but their age. */
+	/* Histogram mode, the cheapest: histograms by layer and cause, and counters, for as long as the trace
+	 * is open. No records, no destinations, and of connects in flight nothing but their age. */
 	bool histograms;
 	uint32_t inflight_max;  /* connects in flight at once; more are counted, not seen */
 	uint32_t records_bytes; /* of the ring buffer; a power of two of pages */
