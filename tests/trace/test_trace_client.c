@@ -201,6 +201,8 @@ static void expect_all(enum hawser_engine_choice engine, enum hawser_trace_layer
 	for (unsigned i = 0; i < CLIENTS; i++)
 		compare_client(i + 1, clients[i]);
 	print_share();
+	for (unsigned i = 0; i < CLIENTS; i++)
+		hawser_client_free(clients[i]);
 	hawser_loop_free(loop);
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
