@@ -145,7 +145,7 @@ static bool asks_for_socket_options(const struct hawser_client_options *options)
 	return options->tcp_delay || options->local_address || options->bind_device;
 }
 
-/* The kernel takes them as ints, and refuses 0 only where it means nothing. */
+/* The kernel takes them as ints; of 0 each option would make something else (off, its default, -EINVAL). */
 static bool counts_are_sane(const struct hawser_client_options *options)
 {
 	const uint32_t values[] = {options->tcp_user_timeout_ms, options->keepalive_idle_s,

@@ -17,12 +17,10 @@ static int call_keep(hawser_call *call, const struct hawser_protocol_call *what)
 	size_t method_size = strlen(what->method) + 1;
 	size_t fds_at = (method_size + what->arguments.size + sizeof(int) - 1) / sizeof(int) * sizeof(int);
 	size_t size = fds_at + what->fds_count * sizeof(int);
-	struct engine *engine = call->loop->engine;
 	char *copy;
 
-	for (size_t i = 0; i < what->fds_count; i++)
-		if (engine->operations->check_fd(engine, what->fds[i]) < 0)
-			return -EBADF;
+	if (wire_check_fds(call->loop->engine, what->fds, what->fds_count) < 0)
+		return -EBADF;
 	if (size > call->client->unsent_bytes_max)
 		return -EMSGSIZE;
 	if (call->client->waiting_bytes + size > call->client->unsent_bytes_max) {

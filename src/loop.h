@@ -23,7 +23,7 @@ struct task {
 	void (*run)(struct task *task);
 };
 
-enum { LOOP_TEXT_MAX = 256, LOOP_REASON_MAX = 96 };
+enum { LOOP_REASON_MAX = 96 };
 
 struct hawser_loop {
 	struct memory memory; /* first: the allocator finds the loop by it */
@@ -62,11 +62,10 @@ struct hawser_loop {
 	int foreign_timer_fd;
 	int foreign_event_fd;
 	bool watch_directories;
-	bool pumping; /* pump_task is on the stack */
-	bool turning; /* a turn is going on: callbacks may be running */
-	bool freeing; /* hawser_loop_free was called */
-	bool gone;    /* torn down: only handles keep the memory */
-	char text[LOOP_TEXT_MAX];
+	bool pumping;                   /* pump_task is on the stack */
+	bool turning;                   /* a turn is going on: callbacks may be running */
+	bool freeing;                   /* hawser_loop_free was called */
+	bool gone;                      /* torn down: only handles keep the memory */
 	char address[ADDRESS_TEXT_MAX]; /* of the error or change that is being told */
 };
 

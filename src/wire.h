@@ -92,6 +92,9 @@ int wire_open(struct wire *wire);
  */
 void wire_close(struct wire *wire);
 
+/* 0, or -EBADF: one of them is not open. */
+int wire_check_fds(struct engine *engine, const int *fds, size_t count);
+
 /* All or nothing. -EINVAL (no bytes, or more than ENGINE_FDS_MAX fds), -EBADF (one of them), -ENOBUFS
  * (unsent_max), -EMSGSIZE (larger than unsent_max), -EOPNOTSUPP, -EPIPE, -ENOMEM. */
 int wire_send(struct wire *wire, const struct hawser_bytes *parts, size_t parts_count, const int *fds,

@@ -71,19 +71,24 @@ static struct chunk *chunk_append(struct wire *wire, size_t need, bool alone)
 	return chunk;
 }
 
+int wire_check_fds(struct engine *engine, const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (engine->operations->check_fd(engine, fds[i]) < 0)
+			return -EBADF;
+	return 0;
+}
+
 static int send_check(struct wire *wire, size_t total, const int *fds, size_t fds_count)
 {
-	struct engine *engine = wire->loop->engine;
-
 	if (total == 0 || fds_count > ENGINE_FDS_MAX)
 		return -EINVAL;
 	if (wire->shutdown_asked)
 		return -EPIPE;
 	if (fds_count && !wire->is_unix)
 		return -EOPNOTSUPP;
-	for (size_t i = 0; i < fds_count; i++)
-		if (engine->operations->check_fd(engine, fds[i]) < 0)
-			return -EBADF;
+	if (wire_check_fds(wire->loop->engine, fds, fds_count) < 0)
+		return -EBADF;
 	if (total > wire->unsent_max)
 		return -EMSGSIZE;
 	if (wire_unsent(wire) + total > wire->unsent_max) {

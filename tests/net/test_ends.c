@@ -20,18 +20,6 @@
 
 enum { LARGE = 4 << 20 };
 
-static hawser_client *over_unix(
-    struct bed *bed, struct script *script, const struct hawser_client_options *options)
-{
-	hawser_client *client;
-
-	script_open(script, bed);
-	client = bed_client(bed, options);
-	script_accept(script, bed);
-	bed_wait(bed, "client ready");
-	return client;
-}
-
 static void send_large(struct bed *bed, hawser_client *client)
 {
 	char *bytes = calloc(1, LARGE);
@@ -45,7 +33,7 @@ CLIENT_TEST(ends, a_blocked_send_does_not_outlive_its_connection)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, .protocol = "raw", AT_ONCE);
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 	int hosts[3];
 
 	for (int i = 0; i < 3; i++) {
@@ -90,7 +78,7 @@ CLIENT_TEST(ends, a_drain_sends_all_to_a_host_that_half_closes)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, .protocol = "raw", .half_close = true);
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 
 	send_large(bed, client);
 	cr_assert_eq(bed_call(bed, hawser_client_drain(client)), 0);
@@ -109,7 +97,7 @@ CLIENT_TEST(ends, many_half_closes_do_not_keep_a_turn_from_ending)
 	HAWSER_OPTIONS(hawser_client_options, options, .protocol = "raw", .half_close = true);
 	struct script scripts[HALVES];
 
-	over_unix(bed, &scripts[0], &options);
+	script_ready(&scripts[0], bed, &options);
 	for (int i = 1; i < HALVES; i++) {
 		scripts[i] = (struct script){scripts[0].listener, -1};
 		bed_client(bed, &options);
@@ -132,7 +120,7 @@ CLIENT_TEST(ends, who_was_refused_room_is_told_after_a_loss_too)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, .protocol = "raw", .unsent_bytes_max = 65536, AT_ONCE);
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 	char *bytes = calloc(1, 65536);
 
 	while (bed_call(bed, hawser_send(client, bytes, 65536, NULL, 0, NULL)) == 0)
@@ -205,7 +193,7 @@ CLIENT_TEST(ends, the_whole_end_waits_for_who_pauses)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, .protocol = "raw", .half_close = true);
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 
 	bed->told = pause_at_the_half;
 	shutdown(script.fd, SHUT_WR);
@@ -271,7 +259,7 @@ CLIENT_TEST(ends, the_age_of_a_state_begins_with_it)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, .protocol = "raw");
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 	struct hawser_status before;
 	struct hawser_status after;
 
@@ -287,7 +275,7 @@ CLIENT_TEST(ends, a_descriptor_that_is_not_open_is_refused_and_nothing_is_lost)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, .protocol = "raw");
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 	const int closed = 1000;
 	char text[8];
 
@@ -303,7 +291,7 @@ CLIENT_TEST(ends, small_frames_with_descriptors_cost_little)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, .protocol = "raw");
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 	size_t memory = bed->memory;
 
 	for (int i = 0; i < 100; i++) {

@@ -374,3 +374,56 @@ CLIENT_TEST(protocol, a_setup_may_fail_at_once_on_a_ready_connection)
 	bed_forget_client(bed, client);
 	bed_settle(bed);
 }
+
+static int tight_asked;
+
+static int tight_bind(hawser_connection *connection, void *state, uint64_t id, const char *service)
+{
+	return ++tight_asked == 1 ? -ENOBUFS : lines_bind(connection, state, id, service);
+}
+
+static int tight_invoke(hawser_connection *connection, void *state, uint64_t id, void *service,
+    const struct hawser_protocol_call *call)
+{
+	struct hawser_bytes early = {"early", 5};
+
+	if (strcmp(call->method, "late") == 0)
+		return -ENOBUFS;
+	hawser_connection_replied(connection, id, &early, false);
+	return lines_invoke(connection, state, id, service, call);
+}
+
+/* The queue has room, so that nothing will tell of more: a binding is tried again, a call that waited is
+ * told. */
+CLIENT_TEST(protocol, room_of_its_own_that_is_short_is_not_waited_for)
+{
+	struct hawser_protocol tight = lines;
+	HAWSER_OPTIONS(hawser_client_options, options, .custom_protocol = &tight);
+	struct script script;
+	hawser_client *client;
+	hawser_binding *clock;
+
+	tight_asked = 0;
+	tight.bind = tight_bind;
+	tight.invoke = tight_invoke;
+	script_open(&script, bed);
+	client = bed_client(bed, &options);
+	clock = bed_bind(bed, client, "clock");
+	cr_assert_eq(bed_invoke(bed, clock, "late", "x"), 0);
+	cr_assert_eq(bed_invoke(bed, clock, "time", "now"), 0);
+	script_accept(&script, bed);
+	expect(&script, bed, "hello 0 lines \n");
+	answer(&script, "welcome\n");
+	expect(&script, bed, "bind 1 clock \n");
+	cr_assert_eq(tight_asked, 2);
+	answer(&script, "bound 1\n");
+	bed_wait(bed, "call call ENOBUFS");
+	expect(&script, bed, "call 2 time now\n");
+	cr_assert_eq(bed_count(bed, "reply early"), 0, "an answer from within invoke is ignored");
+	answer(&script, "last 2 noon\n");
+	bed_wait(bed, "reply noon");
+	hawser_client_free(client);
+	bed_forget_client(bed, client);
+	bed_settle(bed);
+	script_close(&script);
+}

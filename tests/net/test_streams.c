@@ -37,23 +37,11 @@ static hawser_client *over_tcp(struct bed *bed, struct script *script, struct ha
 	return client;
 }
 
-static hawser_client *over_unix(
-    struct bed *bed, struct script *script, const struct hawser_client_options *options)
-{
-	hawser_client *client;
-
-	script_open(script, bed);
-	client = bed_client(bed, options);
-	script_accept(script, bed);
-	bed_wait(bed, "client ready");
-	return client;
-}
-
 CLIENT_TEST(streams, when_both_halves_are_closed_the_connection_is_lost)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, HALVES);
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 	char text[16];
 
 	shutdown(script.fd, SHUT_WR);
@@ -85,7 +73,7 @@ CLIENT_TEST(streams, our_half_closed_first_the_hosts_end_is_still_the_end)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, HALVES);
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 	char text[16];
 
 	cr_assert_eq(bed_call(bed, hawser_shutdown_send(client)), 0);
@@ -103,7 +91,7 @@ CLIENT_TEST(streams, a_host_that_dies_after_its_half_close_is_noticed)
 	HAWSER_OPTIONS(hawser_client_options, options, HALVES);
 	struct script script;
 
-	over_unix(bed, &script, &options);
+	script_ready(&script, bed, &options);
 	shutdown(script.fd, SHUT_WR);
 	bed_wait(bed, "data \n");
 	bed_run_ms(bed, 20);
@@ -131,7 +119,7 @@ CLIENT_TEST(streams, the_half_close_is_told_once_however_often_it_is_paused)
 {
 	HAWSER_OPTIONS(hawser_client_options, options, HALVES);
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 
 	shutdown(script.fd, SHUT_WR);
 	bed_wait(bed, "data \n");
@@ -150,7 +138,7 @@ CLIENT_TEST(streams, the_hosts_end_while_paused_is_told_after_what_came_before_i
 {
 	HAWSER_OPTIONS(hawser_client_options, options, HALVES);
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 
 	cr_assert_eq(bed_call(bed, hawser_pause(client)), 0);
 	bed_settle(bed);
@@ -178,7 +166,7 @@ CLIENT_TEST(streams, pausing_again_and_again_does_not_make_memory_grow)
 	HAWSER_OPTIONS(hawser_client_options, options, .protocol = "raw", .on_data = count_data);
 	static const char block[4096];
 	struct script script;
-	hawser_client *client = over_unix(bed, &script, &options);
+	hawser_client *client = script_ready(&script, bed, &options);
 	size_t sent = 0;
 	size_t memory;
 

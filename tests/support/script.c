@@ -90,6 +90,18 @@ void script_close(struct script *script)
 	close(script->listener);
 }
 
+hawser_client *script_ready(
+    struct script *script, struct bed *bed, const struct hawser_client_options *options)
+{
+	hawser_client *client;
+
+	script_open(script, bed);
+	client = bed_client(bed, options);
+	script_accept(script, bed);
+	bed_wait(bed, "client ready");
+	return client;
+}
+
 hawser_binding *script_bound(
     struct script *script, struct bed *bed, const struct hawser_client_options *options)
 {

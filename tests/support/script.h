@@ -29,6 +29,10 @@ void script_swallow(struct script *script, struct bed *bed, size_t size);
 void script_hang_up(struct script *script);
 void script_close(struct script *script);
 
+/* A client that is ready, and its connection accepted. */
+hawser_client *script_ready(
+    struct script *script, struct bed *bed, const struct hawser_client_options *options);
+
 /* All of it: a client, a binding of "Greeter", bound. */
 hawser_binding *script_bound(
     struct script *script, struct bed *bed, const struct hawser_client_options *options);
