@@ -30,8 +30,6 @@ const struct trace_program trace_programs[] = {
 	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
     {"ring_complete_result", "io_uring_complete", 5, ANY, TRACE_PART_RING, true, "io_uring completions",
 	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
-    {"ring_link", "io_uring_link", 2, 2, TRACE_PART_RING, false, "io_uring deadlines",
-	"a deadline that passed cannot be told from a cancelled connect"},
     {"ring_overflow", "io_uring_cqe_overflow", 3, ANY, TRACE_PART_RING, false, "io_uring overflows",
 	"connects whose completion overflows the ring stay in flight for ever"},
     {"ring_poll_arm", "io_uring_poll_arm", 1, ANY, TRACE_PART_RING, false, "io_uring polls",
