@@ -55,14 +55,16 @@ struct flight {
 	uint64_t syn_ns;
 	uint64_t answer_ns;
 	int32_t answer_error;
-	uint8_t answer; /* enum hawser_trace_cause, when HAWSER_TRACE_ANSWERED */
+	int32_t icmp_error;  /* what the kernel makes of the ICMP message */
+	uint32_t ring_flags; /* of the record, set by the ring's programs: TCP's run on other processors */
+	uint8_t answer;      /* enum hawser_trace_cause, when HAWSER_TRACE_ANSWERED */
 	bool skips_success;
 	bool awaits_return; /* the socket was closed without an error: connect(2) will return it */
 	uint8_t reserved;
 };
 
-/* What FLIGHT_ALIEN says in `request`: a worker of some ring connects this socket, which one is not known
- * before the completion. */
+/* What FLIGHT_ALIEN says in `request`: some ring connects this socket, which request of it is not known
+ * before the completion. Its start_ns stays 0, for it is not a connect of its own. */
 #define FLIGHT_ALIEN 1
 
 /* A connect(2) under way in a thread. */
@@ -105,10 +107,10 @@ struct {
 const volatile uint32_t buckets_mask = INFLIGHT_MAX / BUCKET_PLACES - 1; /* set by the loader */
 #endif
 
-/* Index: layer * HAWSER_TRACE_CAUSES + cause. */
+/* Index: layer * HAWSER_TRACE_CAUSES + cause; behind the layers HAWSER_TRACE_EVERY. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, HAWSER_TRACE_LAYERS *HAWSER_TRACE_CAUSES);
+	__uint(max_entries, (HAWSER_TRACE_LAYERS + 1) * HAWSER_TRACE_CAUSES);
 	__type(key, uint32_t);
 	__type(value, struct hawser_trace_histogram);
 } histograms SEC(".maps");
@@ -142,14 +144,6 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
-/* The latest request of a thread whose socket was not known at its submission. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, CALLS_MAX);
-	__type(key, uint64_t);
-	__type(value, uint64_t);
-} unresolved SEC(".maps");
-
 /* The connect that was submitted last on this processor, for what follows at once. */
 struct latest {
 	uint64_t request;
@@ -171,7 +165,6 @@ struct hawser_trace_counters counters;
 /* How many connects of rings are in flight whose user_data falls into this slot: a completion that overflows
  * names no request, and most are of other operations. */
 int32_t hints[HINTS] SEC(".data.hints"); /* apart, for .bss is for people to read */
-uint32_t unresolved_seen;                /* 1: such a request was seen; most machines have none */
 
 /* Set by the loader, before the programs are loaded. */
 const volatile bool has_cookies = true;           /* the helper that makes socket cookies is there (5.12) */

@@ -79,7 +79,8 @@ HAWSER_PUBLIC int hawser_trace_read(
 /* Readable when many records are queued. */
 HAWSER_PUBLIC int hawser_trace_fd(const hawser_trace *trace);
 
-/* Sums over all processors since the trace was opened. */
+/* Sums over all processors since the trace was opened. Of HAWSER_TRACE_EVERY there is the count alone.
+ * -EINVAL: no such layer or cause. */
 HAWSER_PUBLIC int hawser_trace_histogram_read(hawser_trace *trace, enum hawser_trace_layer layer,
     enum hawser_trace_cause cause, struct hawser_trace_histogram *ret_histogram);
 HAWSER_PUBLIC int hawser_trace_counters_read(hawser_trace *trace, struct hawser_trace_counters *ret_counters);

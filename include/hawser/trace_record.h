@@ -17,7 +17,10 @@ enum hawser_trace_layer {
 	HAWSER_TRACE_TCP,     /* the network alone: connect(2), and io_uring where its layer is not traced */
 	HAWSER_TRACE_RING,    /* io_uring: from the submission to the completion */
 	HAWSER_TRACE_SYSCALL, /* connect(2): unix sockets, and failures before any packet */
-	HAWSER_TRACE_LAYERS
+	HAWSER_TRACE_LAYERS,
+	/* Not a layer: every connect once, whoever saw its end. One of io_uring counts in TCP's and the
+	 * ring's histograms, for it has a time in each. */
+	HAWSER_TRACE_EVERY = HAWSER_TRACE_LAYERS
 };
 
 enum hawser_trace_cause {

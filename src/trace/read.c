@@ -80,7 +80,7 @@ int hawser_trace_histogram_read(hawser_trace *trace, enum hawser_trace_layer lay
 	const struct hawser_trace_histogram *parts = trace->per_processor;
 	struct hawser_trace_histogram sum = {0};
 
-	if (layer >= HAWSER_TRACE_LAYERS || cause >= HAWSER_TRACE_CAUSES)
+	if (layer > HAWSER_TRACE_EVERY || cause >= HAWSER_TRACE_CAUSES)
 		return -EINVAL;
 	if (bpf_map_lookup_elem(trace->histograms, &index, trace->per_processor) < 0)
 		return -errno;

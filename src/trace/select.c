@@ -14,6 +14,8 @@ enum { ANY = 99 };
 const struct trace_program trace_programs[] = {
     {"tcp_state", "inet_sock_set_state", 3, ANY, TRACE_PART_TCP, true, "begin and end",
 	"nothing is seen of TCP"},
+    {"tcp_state_again", "inet_sock_set_state", 3, ANY, TRACE_PART_TCP, true, "begin and end",
+	"nothing is seen of TCP"},
     {"tcp_retransmit", "tcp_retransmit_skb", 1, ANY, TRACE_PART_TCP, false, "SYN retransmits",
 	"repeated SYNs are not counted"},
     {"tcp_reset", "tcp_receive_reset", 1, ANY, TRACE_PART_TCP, false, "resets",

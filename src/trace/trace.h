@@ -10,7 +10,7 @@
 #include <bpf/libbpf.h>
 #include <hawser/trace.h>
 
-enum { TRACE_LINKS_MAX = 16 };
+enum { TRACE_LINKS_MAX = 24 };
 
 struct hawser_trace {
 	struct bpf_object *object;
