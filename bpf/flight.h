@@ -144,10 +144,12 @@ static __always_inline bool is_of_icmp(int32_t error)
 /* What the caller was told, explained by what the network said. */
 static __always_inline uint32_t cause_of_errno(const struct flight *flight, int32_t error)
 {
-	if (flight->record.flags & HAWSER_TRACE_ANSWERED && flight->answer != HAWSER_TRACE_OK)
-		return flight->answer;
-	if (flight->record.flags & HAWSER_TRACE_ANSWERED) /* and reset before its owner looked */
+	uint8_t answer = flight->answer;
+
+	if (answer == HAWSER_TRACE_OK + 1) /* and reset before its owner looked */
 		return error == ECONNRESET ? HAWSER_TRACE_REFUSED : HAWSER_TRACE_LOCAL_ERROR;
+	if (answer)
+		return answer - 1;
 	if (flight->record.family == AF_UNIX && error == EAGAIN)
 		return HAWSER_TRACE_BACKLOG_FULL;
 	if (flight->record.family == AF_UNIX && error == ECONNREFUSED)
@@ -162,7 +164,11 @@ static __always_inline uint32_t cause_of_errno(const struct flight *flight, int3
 								    : HAWSER_TRACE_TIMEOUT;
 	if (error == ECONNABORTED || error == ECONNRESET)
 		return HAWSER_TRACE_ABORTED;
-	if (flight->record.flags & HAWSER_TRACE_HAS_ICMP || is_of_icmp(error))
+	if ((flight->record.flags | flight->ring_flags) & HAWSER_TRACE_HAS_ICMP)
+		return HAWSER_TRACE_ICMP;
+	if (error == ECONNREFUSED && flight->record.family == AF_INET) /* of which ICMP leaves its message */
+		return HAWSER_TRACE_REFUSED;
+	if (is_of_icmp(error))
 		return HAWSER_TRACE_ICMP;
 	return HAWSER_TRACE_LOCAL_ERROR;
 }
@@ -316,9 +322,9 @@ static __always_inline void flight_end(
 {
 	uint64_t total_ns = now - flight->record.start_ns;
 
-	if (flight->answer_ns)
-		layer_add(HAWSER_TRACE_TCP, flight->answer & 15, flight->answer_ns - flight->syn_ns);
-	if (layer != HAWSER_TRACE_TCP || !flight->answer_ns)
+	if (flight->answer)
+		layer_add(HAWSER_TRACE_TCP, (flight->answer - 1) & 15, flight->answer_ns - flight->syn_ns);
+	if (layer != HAWSER_TRACE_TCP || !flight->answer)
 		layer_add(layer, cause, total_ns);
 	every_add(cause);
 #if KEEPS_RECORDS

@@ -170,6 +170,8 @@ struct inet_sock {
 
 struct tcp_sock {
 	__u32 packets_out;
+	__u32 snd_nxt;
+	__u32 snd_una;
 };
 
 struct socket {

@@ -76,19 +76,20 @@ static __always_inline void icmp_look(struct flight *flight, const struct sock *
 		flight->ring_flags |= HAWSER_TRACE_HAS_ICMP;
 }
 
-/* io_uring may report success for a socket that an ICMP error has reached while it was connecting. One with
- * no SYN on its way is no such: TCP_FASTOPEN_CONNECT sends it with the first bytes. */
+/* io_uring may report success for a socket that an ICMP error has reached while it was connecting. One that
+ * has sent no SYN is no such: TCP_FASTOPEN_CONNECT sends it with the first bytes. */
 static __always_inline bool really_connected(const struct flight *flight, const struct sock *sk)
 {
+	const struct tcp_sock *tcp = (const void *)sk;
 	uint8_t state;
 
-	if (flight->record.flags & HAWSER_TRACE_ANSWERED)
-		return flight->answer == HAWSER_TRACE_OK;
+	if (flight->answer)
+		return flight->answer == HAWSER_TRACE_OK + 1;
 	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return true;
 	state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	if (state == TCP_SYN_SENT)
-		return !BPF_CORE_READ((const struct tcp_sock *)sk, packets_out);
+		return BPF_CORE_READ(tcp, snd_nxt) == BPF_CORE_READ(tcp, snd_una);
 	return state != TCP_CLOSE;
 }
 
@@ -96,7 +97,7 @@ static __always_inline int32_t false_success_error(struct flight *flight, const 
 {
 	int32_t error;
 
-	if (flight->record.flags & HAWSER_TRACE_ANSWERED)
+	if (flight->answer)
 		return flight->answer_error;
 	icmp_look(flight, sk);
 	if (flight->icmp_error)
@@ -108,8 +109,6 @@ static __always_inline int32_t false_success_error(struct flight *flight, const 
 static __always_inline uint32_t cause_of_result(struct flight *flight, const struct io_kiocb *request,
     const struct sock *sk, int32_t result, uint64_t now, int32_t *error)
 {
-	uint32_t cause;
-
 	*error = -result;
 	if (result == 0) {
 		if (really_connected(flight, sk))
@@ -119,10 +118,9 @@ static __always_inline uint32_t cause_of_result(struct flight *flight, const str
 	}
 	if (result == -ECANCELED || result == -EINTR)
 		return deadline_passed(flight, request, now) ? HAWSER_TRACE_DEADLINE : HAWSER_TRACE_CANCELLED;
-	cause = cause_of_errno(flight, -result);
-	if (cause == HAWSER_TRACE_ICMP)
+	if (!flight->answer && !(flight->record.flags & HAWSER_TRACE_RESET))
 		icmp_look(flight, sk);
-	return cause;
+	return cause_of_errno(flight, -result);
 }
 
 static __always_inline void request_end(struct flight *flight, uint64_t key, const struct io_kiocb *request,
@@ -260,6 +258,10 @@ static __always_inline int request_completed(
 	flight = flight_of_completion(&search, (uint64_t)context, user_data, sk);
 	if (!flight) {
 		start_unseen(sk);
+	} else if (flight->was_call && result == -EALREADY) { /* it does not wait for it */
+		hint_drop(flight);
+		flight->request = 0;
+		flight->was_call = false;
 	} else if (is_void(&search, sk, result)) {
 		hint_drop(flight);
 		flight_forget(search.key);

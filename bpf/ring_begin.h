@@ -68,8 +68,10 @@ static __always_inline struct flight *flight_take(
 	bool under_way = flight && !(flight->record.flags & HAWSER_TRACE_ANSWERED);
 
 	*ret_key = sk && !(under_way && flight->request) ? (uint64_t)sk : (uint64_t)request;
-	if (under_way && !flight->request)
+	if (under_way && !flight->request) {
+		flight->was_call = true;
 		return flight;
+	}
 	flight = flight_insert(*ret_key);
 	if (flight)
 		flight->record.start_ns = bpf_ktime_get_ns();

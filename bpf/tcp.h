@@ -112,10 +112,18 @@ static __always_inline struct flight *flight_of_socket(
 	return flight;
 }
 
+static __always_inline struct flight *flight_begun(
+    uint64_t key, const struct sock *sk, uint64_t now, bool by_ring, const struct flight *leftover)
+{
+	if (leftover && !leftover->request)
+		count(&counters.ends_unseen);
+	return flight_of_socket(key, sk, now, by_ring);
+}
+
 /* A ring connects once more after ECONNABORTED, which it is told when somebody else took the error. */
 static __always_inline void flight_again(struct flight *flight)
 {
-	flight->answer_ns = 0;
+	flight->answer_ns = flight->answer = 0;
 	flight->record.flags &= ~(HAWSER_TRACE_ANSWERED | HAWSER_TRACE_RESET | HAWSER_TRACE_HAS_ICMP);
 }
 
@@ -133,7 +141,7 @@ static __always_inline void tcp_begin(struct sock *sk)
 	if (flight && flight->request && by_ring)
 		flight_again(flight);
 	else /* whatever was there is a leftover of an earlier life of this socket */
-		flight = flight_of_socket(key, sk, now, by_ring);
+		flight = flight_begun(key, sk, now, by_ring, flight);
 	if (!flight)
 		return;
 	flight->syn_ns = now;
@@ -189,8 +197,9 @@ static __always_inline uint32_t cause_of_close(
 static __always_inline void tcp_answer(struct flight *flight, uint64_t now, uint32_t cause, int32_t error)
 {
 	flight->answer_ns = now;
-	flight->answer = (uint8_t)cause;
 	flight->answer_error = error;
+	barrier(); /* whoever sees the answer sees these */
+	flight->answer = (uint8_t)(cause + 1);
 	flight->record.flags |= HAWSER_TRACE_ANSWERED;
 }
 

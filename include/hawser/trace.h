@@ -37,10 +37,10 @@ struct hawser_trace_options {
 	uint32_t records_bytes; /* of the ring buffer; a power of two of pages */
 };
 
-#define HAWSER_DEFAULTS_hawser_trace_options                                                        \
-	.size = sizeof(struct hawser_trace_options),                                                \
-	.config = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, {0}, 64 << 10, 1, 0, 1, 0}, .inflight_max = 16384, \
-	.records_bytes = 4 << 20
+#define HAWSER_DEFAULTS_hawser_trace_options                                                \
+	.size = sizeof(struct hawser_trace_options),                                        \
+	.config = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, {0}, 64 << 10, 1, 0, 1, 0, 3600000000000}, \
+	.inflight_max = 16384, .records_bytes = 4 << 20
 
 HAWSER_PUBLIC void hawser_trace_options_init(struct hawser_trace_options *options);
 

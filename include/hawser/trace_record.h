@@ -129,6 +129,7 @@ struct hawser_trace_counters {
 	uint64_t destinations_other; /* counted in the row "other" */
 	uint64_t completions_in_overflow;
 	uint64_t addresses_unread; /* the socket address of a submission was not in memory */
+	uint64_t ends_unseen; /* were in flight for too long and made room, or their socket went on without */
 };
 
 enum hawser_trace_filter {
@@ -159,6 +160,9 @@ struct hawser_trace_config {
 	uint8_t failures_only; /* 1: records (not histograms) of failures alone */
 	uint8_t destinations;  /* 1: histograms by destination, too */
 	uint8_t reserved;
+	/* When the table of connects in flight is full, those that are older make room: their end cannot be
+	 * seen any more, or was not (some of io_uring have no completion). 0: none ever does. */
+	uint64_t inflight_age_max_ns;
 };
 
 #endif
