@@ -93,7 +93,7 @@ bool trace_may_load(void);
 /* ---- sentences.c ---- */
 void trace_say(struct hawser_trace_sentence *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Keeps libbpf's complaints instead of having it print them, until trace_unlisten. */
+/* Keeps libbpf's complaints of this thread instead of having it print them, until as many trace_unlisten. */
 void trace_listen(void);
 void trace_unlisten(void);
 const char *trace_heard(void);
