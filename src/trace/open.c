@@ -212,20 +212,20 @@ static int prepare(struct hawser_trace *trace, const struct hawser_trace_options
 	return 0;
 }
 
+/* From the last to the first: connects go on meanwhile, and one whose begin is seen must not have its end
+ * missed. */
 static int attach(struct hawser_trace *trace)
 {
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, trace->object)
-	{
-		struct bpf_link *link;
+	for (unsigned i = trace_programs_count; i-- > 0;) {
+		struct bpf_program *program =
+		    bpf_object__find_program_by_name(trace->object, trace_programs[i].name);
 
 		if (!bpf_program__autoload(program))
 			continue;
-		link = bpf_program__attach(program);
-		if (!link)
+		trace->links[i] = bpf_program__attach(program);
+		if (!trace->links[i])
 			return -errno;
-		trace->links[trace->links_count++] = link;
+		trace->programs[i] = bpf_program__fd(program);
 	}
 	return 0;
 }
@@ -319,7 +319,7 @@ void hawser_trace_close(hawser_trace *trace)
 {
 	if (!trace)
 		return;
-	for (unsigned i = 0; i < trace->links_count; i++)
+	for (unsigned i = 0; i < trace_programs_count; i++)
 		bpf_link__destroy(trace->links[i]);
 	ring_buffer__free(trace->ring);
 	trace_pins_close(trace);

@@ -121,22 +121,16 @@ int hawser_trace_unpin(const char *path, struct hawser_trace_sentence *why)
 
 /* ---- pin ---- */
 
-/* In the order in which they were attached. */
 static int links_pin(const struct hawser_trace *trace, const char *path)
 {
-	struct bpf_program *program;
 	char name[PATH_BYTES * 2];
-	unsigned i = 0;
 	int result = 0;
 
-	bpf_object__for_each_program(program, trace->object)
-	{
-		if (!bpf_program__autoload(program) || i >= trace->links_count)
+	for (unsigned i = 0; i < trace_programs_count && result == 0; i++) {
+		if (!trace->links[i])
 			continue;
-		snprintf(name, sizeof(name), "%s/%s", path, bpf_program__name(program));
-		result = bpf_link__pin(trace->links[i++], name);
-		if (result < 0)
-			break;
+		snprintf(name, sizeof(name), "%s/%s", path, trace_programs[i].name);
+		result = bpf_link__pin(trace->links[i], name);
 	}
 	return result;
 }

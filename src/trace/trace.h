@@ -10,12 +10,13 @@
 #include <bpf/libbpf.h>
 #include <hawser/trace.h>
 
-enum { TRACE_LINKS_MAX = 16 };
+enum { TRACE_PROGRAMS_MAX = 32 };
 
 struct hawser_trace {
 	struct bpf_object *object;
-	struct bpf_link *links[TRACE_LINKS_MAX];
-	unsigned links_count;
+	/* By their places in trace_programs; NULL and -1: not loaded, or not known. */
+	struct bpf_link *links[TRACE_PROGRAMS_MAX];
+	int programs[TRACE_PROGRAMS_MAX];
 	struct ring_buffer *ring;
 	int processors;
 	void *per_processor; /* room for one value of every processor */
@@ -61,6 +62,7 @@ struct trace_program {
 	const char *role;
 	const char *lost; /* what is lost without it */
 };
+/* What begins a connect comes before what ends it: see attach in open.c. */
 extern const struct trace_program trace_programs[];
 extern const unsigned trace_programs_count;
 
