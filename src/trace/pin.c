@@ -170,9 +170,14 @@ int hawser_trace_pin(hawser_trace *trace, const char *path, struct hawser_trace_
 
 void trace_pins_close(struct hawser_trace *trace)
 {
-	for (unsigned i = 0; !trace->object && i < PINS; i++)
-		if (*descriptor_of(trace, i) > 0)
+	if (trace->object) /* whose they are */
+		return;
+	for (unsigned i = 0; i < PINS; i++)
+		if (*descriptor_of(trace, i) >= 0)
 			close(*descriptor_of(trace, i));
+	for (unsigned i = 0; i < TRACE_PROGRAMS_MAX; i++)
+		if (trace->programs[i] >= 0)
+			close(trace->programs[i]);
 }
 
 /* The map's own BTF tells where a variable lies, whoever compiled the object. */
@@ -251,7 +256,7 @@ int hawser_trace_open_pinned(const char *path, struct hawser_trace_sentence *why
 
 	if (result < 0)
 		return result;
-	trace = calloc(1, sizeof(*trace));
+	trace = trace_new();
 	if (!trace)
 		return refuse(why, path, -ENOMEM);
 	trace_listen();

@@ -74,7 +74,14 @@ bool trace_role_fits(const char *role, const struct btf *btf);
 /* Tried with a program that does nothing. */
 bool trace_loads(const char *name, enum bpf_attach_type type);
 
+/* ---- options.c ---- */
+/* Over the defaults that are there. 0 or, with its sentence, -EINVAL or -E2BIG. */
+int trace_options_take(struct hawser_trace_options *known, const struct hawser_trace_options *given,
+    struct hawser_trace_sentence *why);
+
 /* ---- open.c ---- */
+/* Without any descriptor; NULL: no memory. */
+struct hawser_trace *trace_new(void);
 /* Where the linker put a variable of the programs. -ENOENT: they are not those that this library knows. */
 int trace_offset_in(const struct btf *btf, const char *section, const char *name);
 
