@@ -21,20 +21,26 @@
 #define MAPS_SUFFIX "_maps"
 enum { PATH_BYTES = 256, BPF_FILE_SYSTEM = (int)0xcafe4a11 };
 
+/* The kernel reads keys from our memory and writes values into it, those of all processors where a map has
+ * some for each: with a map of another kind it would go beyond what there is. */
 static const struct {
 	const char *name;
-	size_t place;        /* of its descriptor in struct hawser_trace */
-	uint32_t value_size; /* the kernel writes as much into our memory; 0: room is made as it is */
+	size_t place; /* of its descriptor in struct hawser_trace */
+	enum bpf_map_type type;
+	uint32_t key_size;
+	uint32_t value_size; /* 0: room is made as it is */
 } pins[] = {
-    {"histograms", offsetof(struct hawser_trace, histograms), sizeof(struct hawser_trace_histogram)},
-    {"destinations", offsetof(struct hawser_trace, destinations), sizeof(struct hawser_trace_destination)},
-    {"destinations_other", offsetof(struct hawser_trace, destinations_other),
-	sizeof(struct hawser_trace_destination)},
-    {"inflight", offsetof(struct hawser_trace, inflight), 0},
-    {"records", offsetof(struct hawser_trace, records), 0},
+    {"histograms", offsetof(struct hawser_trace, histograms), BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
+	sizeof(struct hawser_trace_histogram)},
+    {"destinations", offsetof(struct hawser_trace, destinations), BPF_MAP_TYPE_PERCPU_HASH,
+	sizeof(struct hawser_trace_destination_key), sizeof(struct hawser_trace_destination)},
+    {"destinations_other", offsetof(struct hawser_trace, destinations_other), BPF_MAP_TYPE_PERCPU_ARRAY,
+	sizeof(uint32_t), sizeof(struct hawser_trace_destination)},
+    {"inflight", offsetof(struct hawser_trace, inflight), BPF_MAP_TYPE_UNSPEC, 0, 0}, /* is_inflight */
+    {"records", offsetof(struct hawser_trace, records), BPF_MAP_TYPE_RINGBUF, 0, 0},
     /* The first eight letters of the object's name, and what they are. */
-    {"hawser_t_data", offsetof(struct hawser_trace, data), 0},
-    {"hawser_t_bss", offsetof(struct hawser_trace, bss), 0},
+    {"hawser_t_data", offsetof(struct hawser_trace, data), BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), 0},
+    {"hawser_t_bss", offsetof(struct hawser_trace, bss), BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), 0},
 };
 enum { PINS = sizeof(pins) / sizeof(pins[0]) };
 
@@ -206,7 +212,8 @@ static bool is_inflight(const struct bpf_map_info *info)
 {
 	if (info->type == BPF_MAP_TYPE_ARRAY)
 		return info->value_size >= sizeof(uint64_t);
-	return info->key_size == sizeof(uint64_t) && info->value_size >= sizeof(struct hawser_trace_record);
+	return info->type == BPF_MAP_TYPE_HASH && info->key_size == sizeof(uint64_t) &&
+	       info->value_size >= sizeof(struct hawser_trace_record);
 }
 
 /* Anybody who is root may have pinned it, or another version of this. */
@@ -217,13 +224,11 @@ static int pin_check(const struct hawser_trace *trace, unsigned pin, int map)
 
 	if (bpf_obj_get_info_by_fd(map, &info, &size) < 0)
 		return -errno;
-	if (pins[pin].value_size && info.value_size != pins[pin].value_size)
+	if (map == trace->inflight)
+		return is_inflight(&info) ? 0 : -EPROTO;
+	if (info.type != pins[pin].type || info.key_size != pins[pin].key_size)
 		return -EPROTO;
-	if (map == trace->inflight && !is_inflight(&info))
-		return -EPROTO;
-	if (map == trace->destinations && info.key_size != sizeof(struct hawser_trace_destination_key))
-		return -EPROTO;
-	return 0;
+	return pins[pin].value_size && info.value_size != pins[pin].value_size ? -EPROTO : 0;
 }
 
 static int pins_open(struct hawser_trace *trace, const char *path)
