@@ -231,6 +231,38 @@ static int pin_check(const struct hawser_trace *trace, unsigned pin, int map)
 	return pins[pin].value_size && info.value_size != pins[pin].value_size ? -EPROTO : 0;
 }
 
+/* -1: it is not pinned, or may not be looked at, which takes CAP_SYS_ADMIN. What else may lie there under its
+ * name is not counted with. */
+static int program_open(const char *path, const char *program)
+{
+	struct bpf_prog_info info = {0};
+	struct bpf_link_info attached = {0};
+	uint32_t size = sizeof(info), attached_size = sizeof(attached);
+	char name[PATH_BYTES * 2];
+	int link, fd = -1;
+
+	snprintf(name, sizeof(name), "%s/%s", path, program);
+	link = bpf_obj_get(name);
+	if (link < 0)
+		return -1;
+	if (bpf_obj_get_info_by_fd(link, &attached, &attached_size) == 0)
+		fd = bpf_prog_get_fd_by_id(attached.prog_id);
+	close(link);
+	if (fd < 0)
+		return -1;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
+	    strncmp(info.name, program, sizeof(info.name) - 1) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void programs_open(struct hawser_trace *trace, const char *path)
+{
+	for (unsigned i = 0; i < trace_programs_count; i++)
+		trace->programs[i] = program_open(path, trace_programs[i].name);
+}
+
 static int pins_open(struct hawser_trace *trace, const char *path)
 {
 	char name[PATH_BYTES * 2];
@@ -251,7 +283,10 @@ static int pins_open(struct hawser_trace *trace, const char *path)
 		return trace->config_offset;
 	trace->counters_offset = variable_find(
 	    trace->bss, ".bss", "counters", sizeof(struct hawser_trace_counters), &trace->bss_size);
-	return trace->counters_offset < 0 ? trace->counters_offset : trace_reading_begin(trace);
+	if (trace->counters_offset < 0)
+		return trace->counters_offset;
+	programs_open(trace, path);
+	return trace_reading_begin(trace);
 }
 
 int hawser_trace_open_pinned(const char *path, struct hawser_trace_sentence *why, hawser_trace **ret_trace)

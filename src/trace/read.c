@@ -98,10 +98,12 @@ int hawser_trace_counters_read(hawser_trace *trace, struct hawser_trace_counters
 
 	if (!bss)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(trace->bss, &zero, bss) < 0)
+	if (bpf_map_lookup_elem(trace->bss, &zero, bss) < 0) {
 		result = -errno;
-	else
+	} else {
 		memcpy(ret_counters, bss + trace->counters_offset, sizeof(*ret_counters));
+		ret_counters->events_missed = trace_events_missed(trace);
+	}
 	free(bss);
 	return result;
 }

@@ -89,6 +89,10 @@ int trace_offset_in(const struct btf *btf, const char *section, const char *name
 /* Once the maps are known, however they were found. */
 int trace_reading_begin(struct hawser_trace *trace);
 
+/* ---- missed.c ---- */
+/* Events that the kernel kept from the programs of this trace. */
+uint64_t trace_events_missed(const struct hawser_trace *trace);
+
 /* ---- pin.c ---- */
 /* Those of a trace that was opened by its pins; nothing for any other. */
 void trace_pins_close(struct hawser_trace *trace);

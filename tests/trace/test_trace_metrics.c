@@ -92,7 +92,7 @@ Test(trace_metrics, counters_and_gauge)
 
 	begin(1);
 	metrics.in_flight = 3;
-	metrics.counters = (struct hawser_trace_counters){1, 2, 4, 5, 6, 7};
+	metrics.counters = (struct hawser_trace_counters){1, 2, 4, 5, 6, 7, 8};
 	text = text_of();
 	expect_line(text, "hawser_connects_in_flight 3");
 	expect_line(text, "hawser_trace_records_lost_total 1");
@@ -101,6 +101,7 @@ Test(trace_metrics, counters_and_gauge)
 	expect_line(text, "hawser_trace_destinations_other_total 5");
 	expect_line(text, "hawser_trace_completions_overflowed_total 6");
 	expect_line(text, "hawser_trace_addresses_unread_total 7");
+	expect_line(text, "hawser_trace_events_missed_total 8");
 	free(text);
 	end();
 }

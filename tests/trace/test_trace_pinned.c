@@ -125,3 +125,104 @@ Test(trace_pinned, both_kinds_of_tables_are_accepted, .timeout = 60)
 	hawser_trace_close(open_pinned());
 	hawser_trace_close(trace);
 }
+
+/* ---- events that no program saw ---- */
+
+static atomic_bool stops;
+
+static void run_on(unsigned processor)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(processor, &set);
+	cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+static void send_without_end(uint16_t port)
+{
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	while (!stops)
+		sendto(fd, "", 1, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof(address));
+	close(fd);
+}
+
+/* Dropped by the firewall as it is sent: in the thread itself. */
+static void *send_unsent(void *unused)
+{
+	run_on(0);
+	send_without_end(UNSENT_PORT);
+	return unused;
+}
+
+/* Dropped as it is received: on the other thread's processor, which is interrupted for it. */
+static void *send_dropped(void *unused)
+{
+	run_on(1);
+	send_without_end(DROPPED_PORT);
+	return unused;
+}
+
+static void receive_on_first_processor(void)
+{
+	int fd = open("/sys/class/net/lo/queues/rx-0/rps_cpus", O_WRONLY | O_CLOEXEC);
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		cr_skip_test("one processor alone does not interrupt itself");
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		cr_skip_test("packets cannot be given to another processor here: %s", strerror(errno));
+	close(fd);
+}
+
+/* Of the program that looks at every packet that is dropped. */
+static uint64_t drops_missed(const hawser_trace *trace)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+
+	for (unsigned i = 0; i < trace_programs_count; i++) {
+		if (strcmp(trace_programs[i].name, "tcp_drop") != 0)
+			continue;
+		if (trace->programs[i] < 0)
+			cr_skip_test("this kernel does not say why it drops a packet");
+		cr_assert_eq(bpf_obj_get_info_by_fd(trace->programs[i], &info, &size), 0);
+	}
+	return info.recursion_misses;
+}
+
+static uint64_t events_missed(hawser_trace *trace)
+{
+	struct hawser_trace_counters counters;
+
+	cr_assert_eq(hawser_trace_counters_read(trace, &counters), 0);
+	return counters.events_missed;
+}
+
+Test(trace_pinned, events_that_no_program_saw_are_counted, .timeout = 60)
+{
+	hawser_trace *trace = begin(false), *pinned = open_pinned();
+	pthread_t unsent, dropped;
+	uint64_t missed;
+
+	network_rule("out", "udp dport 7000 drop");
+	network_rule("in", "udp dport 7001 drop");
+	receive_on_first_processor();
+	drops_missed(trace);
+	cr_assert_eq(pthread_create(&unsent, NULL, send_unsent, NULL), 0);
+	cr_assert_eq(pthread_create(&dropped, NULL, send_dropped, NULL), 0);
+	for (unsigned i = 0; i < MISSED_WITHIN_S * 100 && drops_missed(trace) == 0; i++)
+		usleep(10000);
+	stops = true;
+	pthread_join(unsent, NULL);
+	pthread_join(dropped, NULL);
+	missed = drops_missed(trace);
+	if (!missed)
+		cr_skip_test("no program was interrupted by itself (kernels before 6.1 allow it)");
+	cr_expect_geq(events_missed(trace), missed);
+	hawser_trace_close(trace);
+	cr_expect_geq(events_missed(pinned), missed);
+	hawser_trace_close(pinned);
+}
