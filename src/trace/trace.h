@@ -25,9 +25,8 @@ struct hawser_trace {
 	int destinations_other;
 	int inflight;
 	int records;
-	int data;               /* .data: the configuration */
-	int bss;                /* .bss: the counters */
-	uint32_t inflight_size; /* of a row */
+	int data; /* .data: the configuration */
+	int bss;  /* .bss: the counters */
 	uint32_t data_size;
 	uint32_t bss_size;
 	int config_offset;
