@@ -93,7 +93,8 @@ static void give_up(void)
 	    counters.records_lost, counters.inflight_full, counters.start_unseen,
 	    counters.completions_in_overflow, counters.addresses_unread, counters.events_missed);
 	hawser_trace_inflight_read(tracing.trace, print_inflight, NULL);
-	cr_assert(false, "no record came after the %u before; standard error says what is known", tracing.taken);
+	cr_assert(
+	    false, "no record came after the %u before; standard error says what is known", tracing.taken);
 }
 
 struct hawser_trace_record tracing_record(void)
