@@ -123,19 +123,25 @@ struct hawser_trace_destination {
 
 /* What is counted on rare paths, so that nothing is lost silently. */
 struct hawser_trace_counters {
-	uint64_t records_lost;       /* the ring buffer was full */
-	uint64_t inflight_full;      /* connects that the in-flight table had no room for */
-	uint64_t start_unseen;       /* ended, but began before the programs were attached */
+	uint64_t records_lost;  /* the ring buffer was full */
+	uint64_t inflight_full; /* connects that the in-flight table had no room for */
+	/* Ended, but began before the programs were attached. Of io_uring alone, and only while no filter is
+	 * set: whether it would have passed is not known. */
+	uint64_t start_unseen;
 	uint64_t destinations_other; /* counted in the row "other" */
 	uint64_t completions_in_overflow;
 	uint64_t addresses_unread; /* the socket address of a submission was not in memory */
 	uint64_t ends_unseen; /* were in flight for too long and made room, or their socket went on without */
+	/* Events that no program saw, because the kernel does not run one within itself (from 6.1 on): what
+	 * they would have said of a connect is missing, be it its end. The kernel counts them with its
+	 * programs, and hawser_trace_counters_read sums them up; in the maps it is 0. */
+	uint64_t events_missed;
 };
 
 enum hawser_trace_filter {
 	HAWSER_TRACE_FILTER_TGID = 1 << 0,
 	HAWSER_TRACE_FILTER_UID = 1 << 1,
-	HAWSER_TRACE_FILTER_CGROUP = 1 << 2,
+	HAWSER_TRACE_FILTER_CGROUP = 1 << 2, /* that one itself, without those below it */
 	HAWSER_TRACE_FILTER_NETNS = 1 << 3,
 	HAWSER_TRACE_FILTER_PORT = 1 << 4,
 	HAWSER_TRACE_FILTER_PREFIX = 1 << 5,

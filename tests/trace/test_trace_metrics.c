@@ -98,7 +98,8 @@ Test(trace_metrics, counters_and_gauge)
 	    .destinations_other = 5,
 	    .completions_in_overflow = 6,
 	    .addresses_unread = 7,
-	    .ends_unseen = 8};
+	    .ends_unseen = 8,
+	    .events_missed = 9};
 	text = text_of();
 	expect_line(text, "hawser_connects_in_flight 3");
 	expect_line(text, "hawser_trace_records_lost_total 1");
@@ -108,6 +109,7 @@ Test(trace_metrics, counters_and_gauge)
 	expect_line(text, "hawser_trace_completions_overflowed_total 6");
 	expect_line(text, "hawser_trace_addresses_unread_total 7");
 	expect_line(text, "hawser_trace_ends_unseen_total 8");
+	expect_line(text, "hawser_trace_events_missed_total 9");
 	free(text);
 	end();
 }
