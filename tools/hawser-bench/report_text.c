@@ -9,13 +9,13 @@
 
 enum { CELL_MAX = 48 };
 
-static void head_print(const struct options *options, const struct results *results)
+void text_head_print(const struct options *options, const struct results *results)
 {
 	struct machine machine;
 
 	machine_read(&machine);
-	printf(
-	    "hawser-bench connect: hawser %s, %s, %s\n", hawser_version(), machine.kernel, machine.processor);
+	printf("hawser-bench connect%s: hawser %s, %s, %s\n", options->traced ? " --traced" : "",
+	    hawser_version(), machine.kernel, machine.processor);
 	if (results->client_cpu == results->server_cpu)
 		printf("client and server share a CPU, ");
 	else
@@ -23,11 +23,16 @@ static void head_print(const struct options *options, const struct results *resu
 	printf("load %.1f; %u passes in %.1f s", results->load, results->passes, results->seconds);
 	if (results->passes < options->passes)
 		printf(" (of %u: --seconds-max)", options->passes);
-	printf("\nHow to read: ns for one connect as median p10..p90 of the slices; x as ratio of medians, "
+	printf("\n");
+}
+
+static void how_to_print(void)
+{
+	printf("How to read: ns for one connect as median p10..p90 of the slices; x as ratio of medians, "
 	       "p10..p90 of the pairs side by side.\n");
 }
 
-static void spread_print(struct spread spread)
+void text_spread_print(struct spread spread)
 {
 	char range[CELL_MAX];
 
@@ -35,7 +40,7 @@ static void spread_print(struct spread spread)
 	printf("%7.0f %-16s", spread.p50, range);
 }
 
-static void ratio_print(struct ratio ratio)
+void text_ratio_print(struct ratio ratio)
 {
 	char range[CELL_MAX];
 
@@ -56,12 +61,12 @@ static void row_print(const struct contest *contest, const struct results *resul
 	const struct comparison *comparison = comparison_of(key);
 
 	printf("  %-24s", variants[key].title);
-	spread_print(spread_of(contest->samples[key].wall, results->passes));
-	spread_print(spread_of(contest->samples[key].cpu, results->passes));
+	text_spread_print(spread_of(contest->samples[key].wall, results->passes));
+	text_spread_print(spread_of(contest->samples[key].cpu, results->passes));
 	printf("%7.2f", cpu_ratio(contest, results, key, VARIANT_BARE_URING).of_medians);
 	if (comparison) {
-		ratio_print(wall_ratio(contest, results, key, comparison->over));
-		ratio_print(cpu_ratio(contest, results, key, comparison->over));
+		text_ratio_print(wall_ratio(contest, results, key, comparison->over));
+		text_ratio_print(cpu_ratio(contest, results, key, comparison->over));
 	}
 	printf("\n");
 }
@@ -112,7 +117,8 @@ static void memory_print(const struct memory_result *memory)
 
 void report_text(const struct options *options, const struct results *results)
 {
-	head_print(options, results);
+	text_head_print(options, results);
+	how_to_print();
 	for (uint32_t i = 0; i < results->contests_count; i++)
 		contest_print(&results->contests[i], results);
 	printf("\nBars, by CPU time, which other programs on the machine stretch less than wall time\n");
