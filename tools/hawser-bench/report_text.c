@@ -7,7 +7,7 @@
 #include <hawser/hawser.h>
 #include <stdio.h>
 
-enum { CELL_MAX = 48 };
+enum { CELL_MAX = 48, NUMBER_MAX = 16 };
 
 void text_head_print(const struct options *options, const struct results *results)
 {
@@ -32,19 +32,34 @@ static void how_to_print(void)
 	       "p10..p90 of the pairs side by side.\n");
 }
 
+/* At most seven characters, so that a column keeps its width on a machine that does much else. */
+static const char *ns_text(char text[NUMBER_MAX], double ns)
+{
+	snprintf(text, NUMBER_MAX, ns < 1e7 - 1 ? "%.0f" : "%.1e", ns);
+	return text;
+}
+
+/* At most four, below 10,000. */
+static const char *ratio_text(char text[NUMBER_MAX], double ratio)
+{
+	snprintf(text, NUMBER_MAX, "%.*f", ratio < 9.99 ? 2 : ratio < 99.9 ? 1 : 0, ratio);
+	return text;
+}
+
 void text_spread_print(struct spread spread)
 {
-	char range[CELL_MAX];
+	char range[CELL_MAX], p10[NUMBER_MAX], p50[NUMBER_MAX], p90[NUMBER_MAX];
 
-	snprintf(range, sizeof(range), "%.0f..%.0f", spread.p10, spread.p90);
-	printf("%7.0f %-16s", spread.p50, range);
+	snprintf(range, sizeof(range), "%s..%s", ns_text(p10, spread.p10), ns_text(p90, spread.p90));
+	printf("%7s %-16s", ns_text(p50, spread.p50), range);
 }
 
 void text_ratio_print(struct ratio ratio)
 {
-	char range[CELL_MAX];
+	char range[CELL_MAX], p10[NUMBER_MAX], p90[NUMBER_MAX];
 
-	snprintf(range, sizeof(range), "%.2f..%.2f", ratio.pairs.p10, ratio.pairs.p90);
+	snprintf(range, sizeof(range), "%s..%s", ratio_text(p10, ratio.pairs.p10),
+	    ratio_text(p90, ratio.pairs.p90));
 	printf("%8.2f %-10s", ratio.of_medians, range);
 }
 

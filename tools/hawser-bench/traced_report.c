@@ -81,7 +81,7 @@ static void contest_print(const struct traced_contest *contest, const struct res
 	printf("  %-28s", "untraced");
 	text_spread_print(untraced_spread(contest, results->passes, false));
 	text_spread_print(untraced_spread(contest, results->passes, true));
-	printf("\n");
+	printf("%8s %-10s%8s %-10s%8s%7s\n", "1.00", "", "1.00", "", "-", "-");
 	for (int mode = 0; mode < TRACER_MODES; mode++)
 		row_print(contest, results, (enum tracer_mode)mode);
 }
