@@ -235,12 +235,21 @@ static __always_inline void start_unseen(const struct sock *sk)
 		count(&counters.start_unseen);
 }
 
+/* AF_UNSPEC: it succeeds, and leaves a socket that has sent nothing closed. */
+static __always_inline bool is_disconnect(const struct flight *flight, const struct sock *sk, int32_t result)
+{
+	return !result && !(flight->record.flags & HAWSER_TRACE_SYN_SENT) &&
+	       BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE;
+}
+
 /* What turns out not to be a connect, or not one that is wanted, once its file is known. */
-static __always_inline bool is_void(const struct search *search, const struct sock *sk, int32_t result)
+static __always_inline bool is_void(
+    const struct search *search, const struct flight *flight, const struct sock *sk, int32_t result)
 {
 	if (!sk)
 		return result == -ENOTSOCK || result == -EBADF;
-	return !is_stream(sk) || (search->key == search->request && !admits_sample(sk));
+	return !is_stream(sk) || is_disconnect(flight, sk, result) ||
+	       (search->key == search->request && !admits_sample(sk));
 }
 
 static __always_inline int request_completed(
@@ -262,7 +271,7 @@ static __always_inline int request_completed(
 		hint_drop(flight);
 		flight->request = 0;
 		flight->was_call = false;
-	} else if (is_void(&search, sk, result)) {
+	} else if (is_void(&search, flight, sk, result)) {
 		hint_drop(flight);
 		flight_forget(search.key);
 	} else {
