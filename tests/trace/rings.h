@@ -5,9 +5,13 @@
 #ifndef TESTS_TRACE_RINGS_H
 #define TESTS_TRACE_RINGS_H
 
+#include "tracing.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <liburing.h>
+#include <netinet/in.h>
+#include <time.h>
 
 /* The next request, which is not submitted yet. */
 static inline struct io_uring_sqe *rings_next(struct io_uring *ring)
@@ -44,6 +48,54 @@ static inline int rings_reap(struct io_uring *ring, uint64_t *ret_user_data)
 		*ret_user_data = cqe->user_data;
 	io_uring_cqe_seen(ring, cqe);
 	return result;
+}
+
+static inline const struct sockaddr_in *rings_loopback(uint16_t port)
+{
+	static struct sockaddr_in address;
+
+	address = (struct sockaddr_in){
+	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	return &address;
+}
+
+static inline int rings_socket(int flags)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+
+	cr_assert_geq(fd, 0);
+	return fd;
+}
+
+static inline struct io_uring_sqe *rings_connect_port(
+    struct io_uring *ring, int fd, uint16_t port, unsigned flags)
+{
+	return rings_connect(ring, fd, rings_loopback(port), sizeof(struct sockaddr_in), flags);
+}
+
+static inline void rings_submit(struct io_uring *ring, int requests)
+{
+	cr_assert_eq(io_uring_submit(ring), requests);
+}
+
+static inline void rings_rest_ms(long ms)
+{
+	struct timespec rest = {.tv_nsec = ms * 1000000};
+
+	while (nanosleep(&rest, &rest) < 0)
+		cr_assert_eq(errno, EINTR);
+}
+
+static inline struct hawser_trace_record rings_expect(
+    enum hawser_trace_cause cause, int error, uint64_t user_data)
+{
+	struct hawser_trace_record record = tracing_record();
+
+	cr_expect_str_eq(hawser_trace_layer_name(record.layer), "ring");
+	cr_expect_str_eq(hawser_trace_cause_name(record.cause), hawser_trace_cause_name(cause));
+	cr_expect_eq(record.error, error, "errno %d, not %d", record.error, error);
+	cr_expect_eq(record.user_data, user_data, "user_data %lu, not %lu", record.user_data, user_data);
+	return record;
 }
 
 #endif
