@@ -80,7 +80,7 @@ static inline void rings_submit(struct io_uring *ring, int requests)
 
 static inline void rings_rest_ms(long ms)
 {
-	struct timespec rest = {.tv_nsec = ms * 1000000};
+	struct timespec rest = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
 	while (nanosleep(&rest, &rest) < 0)
 		cr_assert_eq(errno, EINTR);
