@@ -130,8 +130,9 @@ int command_hist(const struct arguments *arguments)
 {
 	struct arguments cheapest = *arguments;
 
-	if (screen_refuses_minimum(arguments, "hist"))
+	if (refusals_minimum(arguments, "hist") || refusals_pinned(arguments, true, "hist"))
 		return 2;
-	cheapest.options.histograms = true; /* nothing else is shown */
+	/* Nothing else is shown, but destinations alone count each connect once. */
+	cheapest.options.histograms = arguments->options.histograms || arguments->pinned || !arguments->count;
 	return screen_run(&cheapest, false, show);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * hawser-trace: who connects where, how long it takes, and why it fails. Exit codes: 0, 1 when tracing is not
- * possible, 2 for arguments that are not understood.
+ * possible or its output cannot be written, 2 for arguments that are not understood.
  */
 #include "hawser-trace.h"
 
@@ -32,7 +32,7 @@ static void print_help(FILE *file)
 	arguments_print_help(file);
 }
 
-int main(int count, char **words)
+static int run(int count, char **words)
 {
 	struct arguments arguments;
 
@@ -59,4 +59,10 @@ int main(int count, char **words)
 	}
 	fprintf(stderr, "hawser-trace: there is no command '%s'; hawser-trace --help lists them\n", words[1]);
 	return 2;
+}
+
+int main(int count, char **words)
+{
+	output_begin();
+	return output_end(run(count, words));
 }

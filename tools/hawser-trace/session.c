@@ -43,21 +43,54 @@ static bool give_up_capabilities(void)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, none) == 0;
 }
 
-bool session_begin(struct session *session, const struct arguments *arguments)
+void session_catch_signals(void)
 {
 	struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: a wait ends at once */
+	struct sigaction before;
 
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup's wish */
+		sigaction(SIGHUP, &action, NULL);
+}
+
+bool session_begin(struct session *session, const struct arguments *arguments)
+{
 	if (!give_up_capabilities()) {
 		fprintf(stderr, "hawser-trace: cannot give up capabilities: %s\n", strerror(errno));
 		return false;
 	}
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	session->trace = NULL;
-	session->end_ns = UINT64_MAX;
+	session_catch_signals();
+	*session = (struct session){.end_ns = UINT64_MAX};
 	if (arguments->duration_s > 0)
 		session->end_ns = now_ns() + (uint64_t)(arguments->duration_s * 1e9);
 	return true;
+}
+
+/* Its table of connects in flight has a map of its own, which tells it even after new filters. */
+static bool keeps_histograms_alone(const char *path)
+{
+	char buckets[512];
+
+	snprintf(buckets, sizeof(buckets), "%s_maps/buckets", path);
+	return access(buckets, F_OK) == 0;
+}
+
+static int check_pinned(const struct arguments *arguments, const struct hawser_trace_config *config,
+    struct hawser_trace_sentence *why)
+{
+	if (keeps_histograms_alone(arguments->path) && !arguments->options.histograms) {
+		snprintf(why->text, sizeof(why->text),
+		    "what is pinned keeps histograms alone, which hist and status show: `hawser-trace unpin` "
+		    "and a pin without --histograms let it do more");
+		return -ENODATA;
+	}
+	if (arguments->options.config.records && !config->records) {
+		snprintf(why->text, sizeof(why->text),
+		    "what is pinned sends no records: `hawser-trace pin --records` lets it");
+		return -ENODATA;
+	}
+	return 0;
 }
 
 /* A command that wants records must not wait for what never comes. */
@@ -71,11 +104,10 @@ static int open_pinned(
 	if (result < 0)
 		return result;
 	result = hawser_trace_config_read(trace, &config);
-	if (result == 0 && arguments->options.config.records && !config.records) {
-		snprintf(why->text, sizeof(why->text),
-		    "what is pinned sends no records: `hawser-trace pin --records` lets it");
-		result = -ENODATA;
-	}
+	if (result == 0)
+		result = check_pinned(arguments, &config, why);
+	else
+		snprintf(why->text, sizeof(why->text), "%s: %s", arguments->path, strerror(-result));
 	if (result < 0)
 		hawser_trace_close(trace);
 	else
@@ -85,11 +117,18 @@ static int open_pinned(
 
 bool session_open(struct session *session, const struct arguments *arguments)
 {
-	hawser_trace *trace;
 	struct hawser_trace_sentence why = {""};
-	int result = arguments->pinned ? open_pinned(arguments, &why, &trace)
-				       : hawser_trace_open(&arguments->options, &why, &trace);
+	hawser_trace *trace;
+	bool destinations = !arguments->options.histograms;
+	int result;
 
+	session_catch_signals();
+	if (arguments->pinned) {
+		destinations = !keeps_histograms_alone(arguments->path);
+		result = open_pinned(arguments, &why, &trace);
+	} else {
+		result = hawser_trace_open(&arguments->options, &why, &trace);
+	}
 	if (result < 0) {
 		fprintf(stderr, "hawser-trace: %s\n", why.text);
 		return false;
@@ -99,6 +138,7 @@ bool session_open(struct session *session, const struct arguments *arguments)
 		return false;
 	}
 	session->trace = trace;
+	session->destinations = destinations;
 	return true;
 }
 
