@@ -34,6 +34,18 @@ static void expect(const char *command, int code, const char *file, const char *
 	shell_expect(file, words);
 }
 
+Test(trace_pinned, a_full_device_is_said)
+{
+	static const char *const commands[] = {"pin", "status", "status --json", "top --pinned", "unpin"};
+	char command[128];
+
+	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		snprintf(command, sizeof(command), "timeout 20 $TOOL %s >/dev/full", commands[i]);
+		expect(
+		    command, 1, "pinned.err", "standard output cannot be written: No space left on device\n");
+	}
+}
+
 /* Ctrl-C is not needed: `timeout` would end it with 124. */
 Test(trace_pinned, what_was_counted_is_shown_at_once)
 {

@@ -83,7 +83,7 @@ void arguments_print_help(FILE *file)
 	      "      --histograms    the cheapest: histograms by layer and cause alone, no lines, no "
 	      "destinations\n"
 	      "      --colour        even if the output is no terminal\n"
-	      "      --pinned        read what is pinned; its filters stay\n"
+	      "      --pinned        read what is pinned; live and record may filter what it sends\n"
 	      "      --path PATH     where it is pinned (/sys/fs/bpf/hawser)\n"
 	      "      --records       pin: records, too, for one who reads them (live --pinned)\n"
 	      "metrics alone:\n"
