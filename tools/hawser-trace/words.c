@@ -110,4 +110,10 @@ void words_losses(const struct hawser_trace_counters *counters)
 	if (counters->inflight_full)
 		fprintf(stderr, "%" PRIu64 " more were not seen: the table of connects in flight was full\n",
 		    counters->inflight_full);
+	if (counters->events_missed)
+		fprintf(stderr,
+		    "%" PRIu64
+		    " events were missed, for a program was interrupted by what it watches: as many "
+		    "connects may be told wrongly, or not at all\n",
+		    counters->events_missed);
 }
