@@ -67,6 +67,29 @@ static int show(struct screen *screen, bool redraws, bool titled, screen_functio
 	return output_flush() < 0 ? -EPIPE : result;
 }
 
+/* Connects that ended. */
+struct sums {
+	uint64_t seen;
+	uint64_t causes[HAWSER_TRACE_CAUSES];
+};
+
+static int sums_read(hawser_trace *trace, struct sums *ret_sums)
+{
+	struct hawser_trace_histogram every;
+	struct sums sums = {0};
+
+	for (unsigned cause = 0; cause < HAWSER_TRACE_CAUSES; cause++) {
+		int result = hawser_trace_histogram_read(trace, HAWSER_TRACE_EVERY, cause, &every);
+
+		if (result < 0)
+			return result;
+		sums.causes[cause] = every.count;
+		sums.seen += every.count;
+	}
+	*ret_sums = sums;
+	return 0;
+}
+
 /* Waits and looks. 1: it is time to show something; 0: it is over; else a negative errno. */
 static int rest(const struct screen *screen, const struct session *session, uint64_t until_ns)
 {
@@ -78,7 +101,7 @@ static int rest(const struct screen *screen, const struct session *session, uint
 		poll(NULL, 0, LOOK_MS); /* records are not read: of pinned programs, they are another's */
 		if (output_flush() < 0)
 			return -EPIPE;
-		result = count ? sums_read(screen->trace, session->destinations, &sums) : 0;
+		result = count ? sums_read(screen->trace, &sums) : 0;
 		if (result < 0)
 			return result;
 		if (count && sums.seen >= count)
@@ -94,10 +117,10 @@ static void summary(const struct session *session)
 	struct hawser_trace_counters counters = {0};
 	struct sums sums = {0};
 
-	sums_read(session->trace, session->destinations, &sums);
+	sums_read(session->trace, &sums);
 	hawser_trace_counters_read(session->trace, &counters);
 	counters.records_lost = 0; /* nothing here is made of records */
-	sums_say(&sums, &counters);
+	words_summary(sums.causes, sums.seen, &counters);
 }
 
 /* What is pinned has counted already: where nothing says for how long to wait, it is shown as it is now. */

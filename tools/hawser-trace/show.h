@@ -39,19 +39,6 @@ void cells_put_lines(FILE *file, const char *lines, unsigned columns_max);
 /* As the kernel would have; --sample, which only it can do, is ignored. */
 bool matching_admits(const struct hawser_trace_config *config, const struct hawser_trace_record *record);
 
-/* ---- sums.c: connects that ended ---- */
-struct sums {
-	uint64_t seen; /* at least, if the layers overlap */
-	uint64_t causes[HAWSER_TRACE_CAUSES];
-	uint64_t layers[HAWSER_TRACE_LAYERS][HAWSER_TRACE_CAUSES];
-	uint64_t in_layer[HAWSER_TRACE_LAYERS];
-	bool overlaps; /* some are in two layers, nobody knows how many */
-};
-/* `destinations`: they are kept, and count each connect once. */
-int sums_read(hawser_trace *trace, bool destinations, struct sums *ret_sums);
-/* On standard error, as words_summary does. */
-void sums_say(const struct sums *sums, const struct hawser_trace_counters *counters);
-
 /* ---- refusals.c: true: it has said on standard error what the command cannot do ---- */
 /* `what` needs records or destinations. */
 bool refusals_histograms(const struct arguments *arguments, const char *what);
