@@ -111,7 +111,8 @@ static void print_table(const struct table *table, unsigned rows_max)
 	for (size_t i = 0; i < shown; i++)
 		print_row(&table->rows[i]);
 	if (shown < table->count)
-		printf("and %zu connects more\n", table->count - shown);
+		printf(
+		    "and %zu connect%s more\n", table->count - shown, table->count - shown == 1 ? "" : "s");
 }
 
 static int show(const struct screen *screen)

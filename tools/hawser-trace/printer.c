@@ -29,7 +29,9 @@ static void print_header(void)
 	    "CAUSE", "SUBMIT", "NETWORK", "TOTAL", "SYN", "DESTINATION", "DETAIL");
 }
 
-static void print_columns(const struct printer *printer, const struct hawser_trace_record *record)
+/* Padded where something follows. */
+static void print_columns(
+    const struct printer *printer, const struct hawser_trace_record *record, bool followed)
 {
 	char when[WORDS_TIME_BYTES], submit[WORDS_DURATION_BYTES], network[WORDS_DURATION_BYTES],
 	    total[WORDS_DURATION_BYTES], destination[160], comm[32];
@@ -39,26 +41,30 @@ static void print_columns(const struct printer *printer, const struct hawser_tra
 
 	snprintf(comm, sizeof(comm), "%.*s", HAWSER_TRACE_COMM_BYTES - 1, record->comm);
 	hawser_trace_destination_text(record, destination, sizeof(destination));
-	printf("%-12s %7u %-15s %-7s %s%-13s%s %8s %8s %8s %3u %-28s ", words_time(real_ns, when),
-	    record->tgid, words_tame(comm), hawser_trace_layer_name(record->layer),
-	    colour ? colour_of(record) : "", hawser_trace_cause_name(record->cause), colour ? "\033[0m" : "",
+	printf("%-12s %7u %-15s %-7s %s%-13s%s %8s %8s %8s %3u %-*s", words_time(real_ns, when), record->tgid,
+	    words_tame(comm), hawser_trace_layer_name(record->layer), colour ? colour_of(record) : "",
+	    hawser_trace_cause_name(record->cause), colour ? "\033[0m" : "",
 	    words_duration(record->submit_to_syn_ns, submit),
 	    words_duration(record->syn_to_answer_ns, network), words_duration(record->total_ns, total),
-	    record->syn_retransmits + !!(record->flags & HAWSER_TRACE_SYN_SENT), words_tame(destination));
+	    record->syn_retransmits + !!(record->flags & HAWSER_TRACE_SYN_SENT), followed ? 28 : 0,
+	    words_tame(destination));
 }
 
 static void print_record(const struct printer *printer, const struct hawser_trace_record *record)
 {
 	char detail[160], target[HAWSER_TRACE_TARGET_BYTES + 1];
+	bool tagged = record->flags & HAWSER_TRACE_HAS_TAG;
 	const char *name;
 
-	print_columns(printer, record);
+	hawser_trace_detail_text(record, detail, sizeof(detail));
+	print_columns(printer, record, record->error || detail[0] || tagged);
 	if (record->error) {
 		name = strerrorname_np(record->error);
-		printf("%s ", name ? name : "errno ?");
+		printf(" %s", name ? name : "errno ?");
 	}
-	fputs(hawser_trace_detail_text(record, detail, sizeof(detail)), stdout);
-	if (record->flags & HAWSER_TRACE_HAS_TAG) {
+	if (detail[0])
+		printf(" %s", detail);
+	if (tagged) {
 		snprintf(target, sizeof(target), "%.*s", HAWSER_TRACE_TARGET_BYTES, record->target);
 		printf(" [%s #%" PRIu64 " attempt %u]", words_tame(target), record->client, record->attempt);
 	}
