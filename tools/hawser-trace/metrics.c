@@ -174,6 +174,11 @@ static bool understands(const struct arguments *arguments)
 		fputs("hawser-trace: either --listen or --textfile\n", stderr);
 		return false;
 	}
+	if (arguments->options.histograms && (arguments->clients || arguments->count)) {
+		fputs("hawser-trace: --histograms has neither records for --clients nor what --count needs\n",
+		    stderr);
+		return false;
+	}
 	if (!arguments->listen)
 		return true;
 	switch (metrics_http_address(arguments->listen, &address)) {
@@ -193,16 +198,12 @@ static bool understands(const struct arguments *arguments)
 int command_metrics(const struct arguments *given)
 {
 	struct arguments arguments = *given;
-	struct hawser_trace_config *config = &arguments.options.config;
 	struct run run = {.arguments = &arguments};
 	int result;
 
 	if (!understands(given))
 		return 2;
-	/* A wait is told by two records: none may be left out. */
-	config->records = arguments.clients;
-	config->failures_only = 0;
-	config->minimum_ns = 0;
+	arguments.options.config.records = arguments.clients;
 	if (!arguments.listen && !arguments.textfile && arguments.duration_s <= 0 && !arguments.count)
 		arguments.duration_s = DURATION_S;
 	if (arguments.interval_s <= 0)

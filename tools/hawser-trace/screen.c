@@ -128,11 +128,3 @@ int screen_run(const struct arguments *arguments, bool redraw, screen_function f
 		fprintf(stderr, "hawser-trace: %s\n", strerror(-result));
 	return result < 0 && result != -EPIPE;
 }
-
-bool screen_refuses_minimum(const struct arguments *arguments, const char *command)
-{
-	if (!arguments->options.config.minimum_ns)
-		return false;
-	fprintf(stderr, "hawser-trace: --min-ms chooses records; %s counts every connect\n", command);
-	return true;
-}

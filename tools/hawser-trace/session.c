@@ -60,11 +60,19 @@ bool session_begin(struct session *session, const struct arguments *arguments)
 	return true;
 }
 
+/* Nobody should take a part for the whole. */
+static void say_sample(const struct hawser_trace_config *config)
+{
+	if (config->filters & HAWSER_TRACE_FILTER_SAMPLE)
+		fprintf(stderr, "a sample, one socket in %u: all counts are of it\n", config->sample);
+}
+
 /* A command that wants records must not wait for what never comes. */
 static int open_pinned(
     const struct arguments *arguments, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
 {
 	struct hawser_trace_config config;
+	bool usual = strcmp(arguments->path, ARGUMENTS_PATH) == 0;
 	hawser_trace *trace;
 	int result = hawser_trace_open_pinned(arguments->path, why, &trace);
 
@@ -73,9 +81,12 @@ static int open_pinned(
 	result = hawser_trace_config_read(trace, &config);
 	if (result == 0 && arguments->options.config.records && !config.records) {
 		snprintf(why->text, sizeof(why->text),
-		    "what is pinned sends no records: `hawser-trace pin --records` lets it");
+		    "what is pinned sends no records: `hawser-trace pin --records%s%.*s` lets it",
+		    usual ? "" : " --path ", usual ? 0 : 200, arguments->path);
 		result = -ENODATA;
 	}
+	if (result == 0)
+		say_sample(&config);
 	if (result < 0)
 		hawser_trace_close(trace);
 	else
@@ -98,6 +109,8 @@ bool session_open(struct session *session, const struct arguments *arguments)
 		hawser_trace_close(trace);
 		return false;
 	}
+	if (!arguments->pinned)
+		say_sample(&arguments->options.config);
 	session->trace = trace;
 	return true;
 }

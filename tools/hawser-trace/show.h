@@ -42,7 +42,5 @@ struct screen {
 typedef int (*screen_function)(const struct screen *screen);
 /* `redraw`: on a terminal, in place of what was there. Returns the exit code. */
 int screen_run(const struct arguments *arguments, bool redraw, screen_function function);
-/* Of commands that count all connects: says that --min-ms is not for them. */
-bool screen_refuses_minimum(const struct arguments *arguments, const char *command);
 
 #endif

@@ -177,7 +177,8 @@ static void print_table(const struct table *table, unsigned rows_max, bool colou
 		    words_duration(row->p50_ns, p50), words_duration(row->p99_ns, p99));
 	}
 	if (shown < table->count)
-		printf("and %zu destinations more\n", table->count - shown);
+		printf("and %zu destination%s more\n", table->count - shown,
+		    table->count - shown == 1 ? "" : "s");
 }
 
 static int show(const struct screen *screen)
@@ -200,7 +201,5 @@ static int show(const struct screen *screen)
 
 int command_top(const struct arguments *arguments)
 {
-	if (screen_refuses_minimum(arguments, "top"))
-		return 2;
 	return screen_run(arguments, true, show);
 }
