@@ -25,7 +25,7 @@ static void enter(void)
 	shell_enter("hawser-trace");
 }
 
-TestSuite(trace_options, .init = enter, .fini = shell_leave, .timeout = 60);
+TestSuite(trace_command_line, .init = enter, .fini = shell_leave, .timeout = 60);
 
 static void expect(const char *command, int code, const char *words)
 {
@@ -38,7 +38,7 @@ static void expect_taken(const char *command)
 	expect(command, 1, "nowhere cannot be opened");
 }
 
-Test(trace_options, those_of_other_commands_are_refused)
+Test(trace_command_line, those_of_other_commands_are_refused)
 {
 	expect("$TOOL replay nowhere --textfile x", 2, "replay does not take --textfile");
 	expect("$TOOL replay nowhere --pinned", 2, "replay does not take --pinned");
@@ -54,7 +54,7 @@ Test(trace_options, those_of_other_commands_are_refused)
 	cr_expect_neq(access("file", F_OK), 0);
 }
 
-Test(trace_options, what_counts_every_connect_chooses_none)
+Test(trace_command_line, what_counts_every_connect_chooses_none)
 {
 	expect("$TOOL metrics --failures", 2, "--failures chooses records; metrics counts every connect");
 	expect("$TOOL metrics --min-ms 1", 2, "--min-ms chooses records; metrics counts every connect");
@@ -63,7 +63,7 @@ Test(trace_options, what_counts_every_connect_chooses_none)
 	expect("$TOOL metrics --histograms --count 1", 2, "--histograms has neither");
 }
 
-Test(trace_options, cgroups_are_of_their_file_system)
+Test(trace_command_line, cgroups_are_of_their_file_system)
 {
 	expect("$TOOL replay nowhere --cgroup /etc/passwd", 2,
 	    "--cgroup does not take '/etc/passwd', but a folder");
@@ -77,7 +77,7 @@ Test(trace_options, cgroups_are_of_their_file_system)
 	expect("$TOOL replay nowhere --cgroup $(cat mounts.out)/cgroup.procs", 2, "--cgroup does not take");
 }
 
-Test(trace_options, networks_are_namespaces)
+Test(trace_command_line, networks_are_namespaces)
 {
 	expect(
 	    "$TOOL replay nowhere --netns /etc/passwd", 2, "--netns does not take '/etc/passwd', but a file");
@@ -87,7 +87,7 @@ Test(trace_options, networks_are_namespaces)
 	expect_taken("$TOOL replay nowhere --netns /proc/self/ns/net");
 }
 
-Test(trace_options, milliseconds_have_fractions)
+Test(trace_command_line, milliseconds_have_fractions)
 {
 	expect_taken("$TOOL replay nowhere --min-ms 0.5");
 	expect_taken("$TOOL replay nowhere --min-ms 0");
@@ -97,7 +97,7 @@ Test(trace_options, milliseconds_have_fractions)
 	expect("$TOOL replay nowhere --min-ms 1x", 2, "--min-ms does not take '1x'");
 }
 
-Test(trace_options, version_is_that_of_hawser)
+Test(trace_command_line, version_is_that_of_hawser)
 {
 	char words[64];
 
@@ -106,7 +106,7 @@ Test(trace_options, version_is_that_of_hawser)
 	cr_expect_str_eq(shell_text("version.out"), words);
 }
 
-Test(trace_options, help_is_by_command)
+Test(trace_command_line, help_is_by_command)
 {
 	cr_expect_eq(shell_run("help", "$TOOL --help"), 0);
 	shell_expect("help.out", "record   FILE  write what live would print to a file");
@@ -122,7 +122,7 @@ Test(trace_options, help_is_by_command)
 }
 
 /* What --help knows the manual explains, and each cause and layer. */
-Test(trace_options, the_manual_has_all)
+Test(trace_command_line, the_manual_has_all)
 {
 	char command[128];
 
