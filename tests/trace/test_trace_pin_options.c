@@ -84,8 +84,7 @@ Test(trace_pin_options, what_is_pinned_is_read_with_its_own_filters, .timeout = 
 	pinned_begin_mounted();
 	pinned_expect("hawser-trace pin --records --sample 2", 0, "pinned");
 	pinned_expect("hawser-trace top --pinned --pid 1", 2, "--pid does not change what is pinned");
-	pinned_expect(
-	    "hawser-trace live --pinned --failures", 2, "--failures does not change what is pinned");
+	pinned_expect("hawser-trace live --pinned --sample 3", 2, "--sample does not change what is pinned");
 	pinned_expect("hawser-trace top --pinned --failures --duration 0.1", 0,
 	    "a sample, one socket in 2: all counts are of it");
 	pinned_expect("hawser-trace top --path " PINS, 2, "it needs --pinned");

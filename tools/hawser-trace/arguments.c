@@ -216,10 +216,13 @@ static bool refuse(const struct command *command, const char *option)
 	return false;
 }
 
-/* What is pinned was told its filters when it was pinned. */
+/* What is pinned was told its filters when it was pinned. Records can be chosen once more when they are read,
+ * but for a sample. */
 static bool fits_pins(const struct arguments *arguments, const struct command *command, uint64_t given)
 {
-	const char *fixed = "pid uid cgroup netns port to sample no-ring calls histograms ";
+	const char *fixed = command->prints_records
+				? "sample no-ring calls histograms "
+				: "pid uid cgroup netns port to sample no-ring calls histograms ";
 
 	if (!command_takes(command, "pinned"))
 		return true;
@@ -228,10 +231,7 @@ static bool fits_pins(const struct arguments *arguments, const struct command *c
 		return false;
 	}
 	for (unsigned i = 0; arguments->pinned && options[i].val >= OPTION_JSON; i++) {
-		if (!(given & 1ULL << (options[i].val - OPTION_JSON)))
-			continue;
-		if (lists(fixed, options[i].name) ||
-		    (command->prints_records && lists("min-ms failures ", options[i].name))) {
+		if (given & 1ULL << (options[i].val - OPTION_JSON) && lists(fixed, options[i].name)) {
 			fprintf(stderr,
 			    "hawser-trace: --%s does not change what is pinned: `hawser-trace pin` does\n",
 			    options[i].name);

@@ -74,15 +74,30 @@ void help_print(FILE *file, const struct command *commands);
 /* One command, and what its options do. */
 void help_print_command(FILE *file, const struct command *command);
 
+/* ---- output.c: standard output ---- */
+/* From here on a reader that goes away is an error of stdio. */
+void output_begin(void);
+/* A negative errno, the same from then on: nothing more can be written; -EPIPE: the reader is gone. */
+int output_flush(void);
+/* The exit code; says what could not be written, and makes the code 1 then. A reader that is gone has seen
+ * enough. */
+int output_end(int code);
+
 /* ---- session.c: a trace that ends by itself, by --duration, --count or a signal ---- */
 struct session {
 	hawser_trace *trace;
-	uint64_t end_ns; /* UINT64_MAX: none */
+	uint64_t end_ns;   /* UINT64_MAX: none */
+	bool destinations; /* they are counted, too */
 };
-/* The same without a trace. */
+/* From here on SIGINT, SIGTERM and SIGHUP end sessions instead of the process. */
+void session_catch_signals(void);
+/* A session without a trace. */
 bool session_begin(struct session *session, const struct arguments *arguments);
-/* Opens it and gives up every capability; on failure says why and returns false. */
+/* Opens it and gives up every capability. What is pinned must keep what the options ask for: records, and
+ * more than histograms unless they ask for those alone. On failure says why and returns false. */
 bool session_open(struct session *session, const struct arguments *arguments);
+/* What is pinned there keeps histograms alone. */
+bool session_pins_histograms(const char *path);
 /* False: it is over. */
 bool session_goes_on(const struct session *session);
 void session_close(struct session *session);
@@ -91,6 +106,6 @@ void session_stop(void);
 
 /* ---- json.c ---- */
 void json_string(FILE *file, const char *text);
-void json_record(FILE *file, const struct hawser_trace_record *record);
+void json_record(FILE *file, const struct hawser_trace_record *record, int64_t to_real_ns);
 
 #endif

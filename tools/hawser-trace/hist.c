@@ -131,6 +131,7 @@ int command_hist(const struct arguments *arguments)
 {
 	struct arguments cheapest = *arguments;
 
-	cheapest.options.histograms = true; /* nothing else is shown */
+	/* Nothing else is shown, but destinations alone count each connect once. */
+	cheapest.options.histograms = arguments->options.histograms || arguments->pinned || !arguments->count;
 	return screen_run(&cheapest, false, show);
 }

@@ -2,7 +2,7 @@
  *
  * Records as JSON, one object a line. Numbers that do not fit into a double are strings.
  */
-#include "hawser-trace.h"
+#include "show.h"
 #include "utf8.h"
 
 #include <inttypes.h>
@@ -68,15 +68,17 @@ static void flags(FILE *file, uint32_t flags)
 	fputc(']', file);
 }
 
-void json_record(FILE *file, const struct hawser_trace_record *record)
+void json_record(FILE *file, const struct hawser_trace_record *record, int64_t to_real_ns)
 {
-	char text[256];
+	/* A file may say anything: the sum wraps instead of overflowing. */
+	int64_t real_ns = (int64_t)(record->start_ns + (uint64_t)to_real_ns);
+	char text[256], when[WORDS_DATE_BYTES];
 
 	fprintf(file,
-	    "{\"start_ns\":%" PRIu64 ",\"total_ns\":%" PRIu64
+	    "{\"time\":\"%s\",\"start_ns\":%" PRIu64 ",\"total_ns\":%" PRIu64
 	    ",\"layer\":\"%s\",\"cause\":\"%s\",\"errno\":%d",
-	    record->start_ns, record->total_ns, hawser_trace_layer_name(record->layer),
-	    hawser_trace_cause_name(record->cause), record->error);
+	    words_date(real_ns, when), record->start_ns, record->total_ns,
+	    hawser_trace_layer_name(record->layer), hawser_trace_cause_name(record->cause), record->error);
 	fprintf(file, ",\"pid\":%u,\"tid\":%u,\"uid\":%u,\"netns\":%u,\"cgroup\":%" PRIu64, record->tgid,
 	    record->pid, record->uid, record->netns, record->cgroup);
 	member(file, "comm", record->comm);

@@ -11,7 +11,9 @@ enum { INTERVAL_MS = 50 };
 
 int command_live(const struct arguments *arguments)
 {
-	struct printer printer = {.arguments = arguments, .to_real_ns = words_to_real_ns()};
+	struct printer printer = {.arguments = arguments,
+	    .filter = arguments->pinned ? &arguments->options.config : NULL,
+	    .to_real_ns = words_to_real_ns()};
 	struct hawser_trace_counters counters = {0};
 	struct session session;
 	int result = 0;
@@ -23,12 +25,12 @@ int command_live(const struct arguments *arguments)
 		result = hawser_trace_read(session.trace, INTERVAL_MS, printer_print, &printer);
 		if (result == -EINTR)
 			result = 0;
-		if (fflush(stdout) != 0)
-			break; /* nobody reads any more */
+		if (output_flush() < 0)
+			break;
 	}
 	if (result >= 0) /* what came since the last look */
 		hawser_trace_read(session.trace, 0, printer_print, &printer);
-	fflush(stdout);
+	output_flush();
 	hawser_trace_counters_read(session.trace, &counters);
 	words_summary(printer.causes, printer.seen, &counters);
 	session_close(&session);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * hawser-trace: who connects where, how long it takes, and why it fails. Exit codes: 0, 1 when tracing is not
- * possible, 2 for arguments that are not understood.
+ * possible or its output cannot be written, 2 for arguments that are not understood.
  */
 #include "hawser-trace.h"
 
@@ -38,7 +38,7 @@ static const struct command commands[] = {
     {0},
 };
 
-int main(int count, char **words)
+static int run(int count, char **words)
 {
 	struct arguments arguments;
 
@@ -69,4 +69,10 @@ int main(int count, char **words)
 	}
 	fprintf(stderr, "hawser-trace: there is no command '%s'; hawser-trace --help lists them\n", words[1]);
 	return 2;
+}
+
+int main(int count, char **words)
+{
+	output_begin();
+	return output_end(run(count, words));
 }

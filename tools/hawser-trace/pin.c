@@ -43,12 +43,19 @@ static bool refuses_programs(const struct arguments *arguments)
 	const struct hawser_trace_options *options = &arguments->options;
 	char path[PATH_OPTION_BYTES];
 
-	if (!options->calls && !options->no_ring && !options->histograms)
+	if (arguments->records && session_pins_histograms(arguments->path))
+		fprintf(stderr,
+		    "hawser-trace: %s is pinned already, and keeps histograms alone: --records needs "
+		    "`hawser-trace unpin%s` first; nothing was changed\n",
+		    arguments->path, path_option(arguments, path));
+	else if (options->calls || options->no_ring || options->histograms)
+		fprintf(stderr,
+		    "hawser-trace: %s is pinned already, and keeps its programs: --calls, --no-ring and "
+		    "--histograms "
+		    "need `hawser-trace unpin%s` first; nothing was changed\n",
+		    arguments->path, path_option(arguments, path));
+	else
 		return false;
-	fprintf(stderr,
-	    "hawser-trace: %s is pinned already, and keeps its programs: --calls, --no-ring and --histograms "
-	    "need `hawser-trace unpin%s` first; nothing was changed\n",
-	    arguments->path, path_option(arguments, path));
 	return true;
 }
 

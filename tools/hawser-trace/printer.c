@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { HEADER_EVERY = 40 };
+enum { HEADER_EVERY = 40, DESTINATION_WIDTH = 28 };
 
 static const char *colour_of(const struct hawser_trace_record *record)
 {
@@ -23,34 +23,49 @@ static const char *colour_of(const struct hawser_trace_record *record)
 	}
 }
 
-static void print_header(void)
+/* The column of destinations grows with them, up to the largest address: then it is said anew where it ends.
+ */
+static void print_header(struct printer *printer, const char *destination)
 {
-	printf("%-12s %7s %-15s %-7s %-13s %8s %8s %8s %3s %-28s %s\n", "TIME", "PID", "COMM", "LAYER",
-	    "CAUSE", "SUBMIT", "NETWORK", "TOTAL", "SYN", "DESTINATION", "DETAIL");
+	int width = cells_width(destination);
+	int width_max = printer->destination_width ? printer->destination_width : DESTINATION_WIDTH;
+
+	width = width > CELLS_DESTINATION_MAX ? CELLS_DESTINATION_MAX : width;
+	width = width > width_max ? width : width_max;
+	if (printer->seen % HEADER_EVERY != 0 && width == printer->destination_width)
+		return;
+	printer->destination_width = width;
+	printf("%-12s %7s %-15s %-7s %-13s %8s %8s %8s %3s %-*s %s\n", "TIME", "PID", "COMM", "LAYER",
+	    "CAUSE", "SUBMIT", "NETWORK", "TOTAL", "SYN", width, "DESTINATION", "DETAIL");
 }
 
 /* Padded where something follows. */
-static void print_columns(
-    const struct printer *printer, const struct hawser_trace_record *record, bool followed)
+static void print_columns(struct printer *printer, const struct hawser_trace_record *record, bool followed)
 {
 	char when[WORDS_TIME_BYTES], submit[WORDS_DURATION_BYTES], network[WORDS_DURATION_BYTES],
 	    total[WORDS_DURATION_BYTES], destination[160], comm[32];
 	/* A file may say anything: the sum wraps instead of overflowing. */
 	int64_t real_ns = (int64_t)(record->start_ns + (uint64_t)printer->to_real_ns);
 	bool colour = printer->arguments->colour;
+	int width;
 
 	snprintf(comm, sizeof(comm), "%.*s", HAWSER_TRACE_COMM_BYTES - 1, record->comm);
 	hawser_trace_destination_text(record, destination, sizeof(destination));
-	printf("%-12s %7u %-15s %-7s %s%-13s%s %8s %8s %8s %3u %-*s", words_time(real_ns, when), record->tgid,
-	    words_tame(comm), hawser_trace_layer_name(record->layer), colour ? colour_of(record) : "",
-	    hawser_trace_cause_name(record->cause), colour ? "\033[0m" : "",
+	print_header(printer, words_tame(destination));
+	printf("%-12s %7u ", words_time(real_ns, when), record->tgid);
+	cells_put(stdout, words_tame(comm), 15);
+	printf(" %-7s %s%-13s%s %8s %8s %8s %3u ", hawser_trace_layer_name(record->layer),
+	    colour ? colour_of(record) : "", hawser_trace_cause_name(record->cause), colour ? "\033[0m" : "",
 	    words_duration(record->submit_to_syn_ns, submit),
 	    words_duration(record->syn_to_answer_ns, network), words_duration(record->total_ns, total),
-	    record->syn_retransmits + !!(record->flags & HAWSER_TRACE_SYN_SENT), followed ? 28 : 0,
-	    words_tame(destination));
+	    record->syn_retransmits + !!(record->flags & HAWSER_TRACE_SYN_SENT));
+	width = cells_width(destination);
+	if (followed || width > printer->destination_width)
+		width = printer->destination_width;
+	cells_put(stdout, destination, width);
 }
 
-static void print_record(const struct printer *printer, const struct hawser_trace_record *record)
+static void print_record(struct printer *printer, const struct hawser_trace_record *record)
 {
 	char detail[160], target[HAWSER_TRACE_TARGET_BYTES + 1];
 	bool tagged = record->flags & HAWSER_TRACE_HAS_TAG;
@@ -75,19 +90,18 @@ int printer_print(const struct hawser_trace_record *record, void *user)
 {
 	struct printer *printer = user;
 
+	if (printer->filter && !matching_admits(printer->filter, record))
+		return 0;
 	if (record->cause < HAWSER_TRACE_CAUSES)
 		printer->causes[record->cause]++;
-	if (printer->arguments->json) {
-		json_record(stdout, record);
-	} else {
-		if (printer->seen % HEADER_EVERY == 0)
-			print_header();
+	if (printer->arguments->json)
+		json_record(stdout, record, printer->to_real_ns);
+	else
 		print_record(printer, record);
-	}
 	printer->seen++;
 	if (printer->arguments->count && printer->seen >= printer->arguments->count) {
 		session_stop();
 		return -ECANCELED;
 	}
-	return 0;
+	return ferror(stdout) && output_flush() < 0 ? -ECANCELED : 0;
 }

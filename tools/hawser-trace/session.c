@@ -43,18 +43,25 @@ static bool give_up_capabilities(void)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, none) == 0;
 }
 
-bool session_begin(struct session *session, const struct arguments *arguments)
+void session_catch_signals(void)
 {
 	struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: a wait ends at once */
+	struct sigaction before;
 
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup's wish */
+		sigaction(SIGHUP, &action, NULL);
+}
+
+bool session_begin(struct session *session, const struct arguments *arguments)
+{
 	if (!give_up_capabilities()) {
 		fprintf(stderr, "hawser-trace: cannot give up capabilities: %s\n", strerror(errno));
 		return false;
 	}
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	session->trace = NULL;
-	session->end_ns = UINT64_MAX;
+	session_catch_signals();
+	*session = (struct session){.end_ns = UINT64_MAX};
 	if (arguments->duration_s > 0)
 		session->end_ns = now_ns() + (uint64_t)(arguments->duration_s * 1e9);
 	return true;
@@ -67,24 +74,53 @@ static void say_sample(const struct hawser_trace_config *config)
 		fprintf(stderr, "a sample, one socket in %u: all counts are of it\n", config->sample);
 }
 
+/* Its table of connects in flight has a map of its own, which tells it even after new filters. */
+bool session_pins_histograms(const char *path)
+{
+	char buckets[512];
+
+	snprintf(buckets, sizeof(buckets), "%s_maps/buckets", path);
+	return access(buckets, F_OK) == 0;
+}
+
+static int check_pinned(const struct arguments *arguments, const struct hawser_trace_config *config,
+    struct hawser_trace_sentence *why)
+{
+	bool usual = strcmp(arguments->path, ARGUMENTS_PATH) == 0;
+	char path[192];
+
+	snprintf(path, sizeof(path), "%s%.180s", usual ? "" : " --path ", usual ? "" : arguments->path);
+	if (session_pins_histograms(arguments->path) && !arguments->options.histograms) {
+		snprintf(why->text, sizeof(why->text),
+		    "what is pinned keeps histograms alone, which hist and status show: `hawser-trace "
+		    "unpin%.180s` "
+		    "and a pin without --histograms let it do more",
+		    path);
+		return -ENODATA;
+	}
+	if (arguments->options.config.records && !config->records) {
+		snprintf(why->text, sizeof(why->text),
+		    "what is pinned sends no records: `hawser-trace pin --records%.180s` lets it", path);
+		return -ENODATA;
+	}
+	return 0;
+}
+
 /* A command that wants records must not wait for what never comes. */
 static int open_pinned(
     const struct arguments *arguments, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
 {
 	struct hawser_trace_config config;
-	bool usual = strcmp(arguments->path, ARGUMENTS_PATH) == 0;
 	hawser_trace *trace;
 	int result = hawser_trace_open_pinned(arguments->path, why, &trace);
 
 	if (result < 0)
 		return result;
 	result = hawser_trace_config_read(trace, &config);
-	if (result == 0 && arguments->options.config.records && !config.records) {
-		snprintf(why->text, sizeof(why->text),
-		    "what is pinned sends no records: `hawser-trace pin --records%s%.*s` lets it",
-		    usual ? "" : " --path ", usual ? 0 : 200, arguments->path);
-		result = -ENODATA;
-	}
+	if (result == 0)
+		result = check_pinned(arguments, &config, why);
+	else
+		snprintf(why->text, sizeof(why->text), "%s: %s", arguments->path, strerror(-result));
 	if (result == 0)
 		say_sample(&config);
 	if (result < 0)
@@ -96,11 +132,18 @@ static int open_pinned(
 
 bool session_open(struct session *session, const struct arguments *arguments)
 {
-	hawser_trace *trace;
 	struct hawser_trace_sentence why = {""};
-	int result = arguments->pinned ? open_pinned(arguments, &why, &trace)
-				       : hawser_trace_open(&arguments->options, &why, &trace);
+	hawser_trace *trace;
+	bool destinations = !arguments->options.histograms;
+	int result;
 
+	session_catch_signals();
+	if (arguments->pinned) {
+		destinations = !session_pins_histograms(arguments->path);
+		result = open_pinned(arguments, &why, &trace);
+	} else {
+		result = hawser_trace_open(&arguments->options, &why, &trace);
+	}
 	if (result < 0) {
 		fprintf(stderr, "hawser-trace: %s\n", why.text);
 		return false;
@@ -112,6 +155,7 @@ bool session_open(struct session *session, const struct arguments *arguments)
 	if (!arguments->pinned)
 		say_sample(&arguments->options.config);
 	session->trace = trace;
+	session->destinations = destinations;
 	return true;
 }
 

@@ -70,6 +70,23 @@ const char *words_time(int64_t real_ns, char text[WORDS_TIME_BYTES])
 	return text;
 }
 
+const char *words_date(int64_t real_ns, char text[WORDS_DATE_BYTES])
+{
+	int64_t rest = real_ns % 1000000000;
+	time_t seconds = real_ns / 1000000000;
+	struct tm parts;
+	size_t length;
+
+	if (rest < 0) {
+		rest += 1000000000;
+		seconds--;
+	}
+	gmtime_r(&seconds, &parts); /* 64 bits of nanoseconds are years of four digits */
+	length = strftime(text, WORDS_DATE_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
+	snprintf(text + length, WORDS_DATE_BYTES - length, ".%09dZ", (int)rest);
+	return text;
+}
+
 static int64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
@@ -96,8 +113,15 @@ void words_summary(
 		if (causes[cause])
 			fprintf(stderr, ", %" PRIu64 " %s", causes[cause], hawser_trace_cause_name(cause));
 	fputc('\n', stderr);
+	words_losses(counters);
+}
+
+void words_losses(const struct hawser_trace_counters *counters)
+{
 	if (counters->records_lost)
-		fprintf(stderr, "%" PRIu64 " more %s not shown: they came faster than they could be read\n",
+		fprintf(stderr,
+		    "%" PRIu64
+		    " more %s not shown: connects came faster than they could be read or written\n",
 		    counters->records_lost, counters->records_lost == 1 ? "was" : "were");
 	if (counters->inflight_full)
 		fprintf(stderr, "%" PRIu64 " more %s not seen: the table of connects in flight was full\n",
