@@ -97,7 +97,7 @@ void words_summary(
 			fprintf(stderr, ", %" PRIu64 " %s", causes[cause], hawser_trace_cause_name(cause));
 	fputc('\n', stderr);
 	if (counters->records_lost)
-		fprintf(stderr, "%" PRIu64 " more %s not shown: they came faster than they could be read\n",
+		fprintf(stderr, "%" PRIu64 " more %s not shown: connects came faster than they could be read\n",
 		    counters->records_lost, counters->records_lost == 1 ? "was" : "were");
 	if (counters->inflight_full)
 		fprintf(stderr, "%" PRIu64 " more %s not seen: the table of connects in flight was full\n",
