@@ -97,9 +97,15 @@ void words_summary(
 			fprintf(stderr, ", %" PRIu64 " %s", causes[cause], hawser_trace_cause_name(cause));
 	fputc('\n', stderr);
 	if (counters->records_lost)
-		fprintf(stderr, "%" PRIu64 " more %s not shown: connects came faster than they could be read\n",
+		fprintf(stderr,
+		    "%" PRIu64 " more %s not shown: connects came faster than they could be read\n",
 		    counters->records_lost, counters->records_lost == 1 ? "was" : "were");
 	if (counters->inflight_full)
 		fprintf(stderr, "%" PRIu64 " more %s not seen: the table of connects in flight was full\n",
 		    counters->inflight_full, counters->inflight_full == 1 ? "was" : "were");
+	if (counters->events_missed)
+		fprintf(stderr,
+		    "%" PRIu64 " event%s missed, for a program was interrupted by what it watches: as many "
+		    "connects may be told wrongly, or not at all\n",
+		    counters->events_missed, counters->events_missed == 1 ? " was" : "s were");
 }
