@@ -1,140 +1,251 @@
 /* SPDX-License-Identifier: MIT
  *
- * Commands that read what is pinned: at once, by filters of their own where they can, and with words where
- * what is pinned does not keep what they need. The bpf file system is the test's own.
+ * What the library makes of pins that another has made: maps of another kind are refused, whatever their
+ * names, for reading them would write beyond its memory. And events that the kernel kept from the programs
+ * are counted, by who opened a trace and by who reads it where it is pinned.
  */
-#include "watched.h"
+#include "../support/network.h"
+#include "trace/trace.h"
 
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
+
+#define PINS "/sys/fs/bpf/hawser"
+enum { UNSENT_PORT = 7000, DROPPED_PORT = 7001, MISSED_WITHIN_S = 20 };
 
 __attribute__((constructor)) static void prepare(void)
 {
 	network_prepare_as_root();
 }
 
-static void enter(void)
+static hawser_trace *begin(bool histograms)
 {
-	watched_enter();
+	HAWSER_OPTIONS(hawser_trace_options, options, .no_ring = true, .histograms = histograms);
+	struct hawser_trace_sentence why = {""};
+	hawser_trace *trace;
+	int result;
+
+	network_enter();
 	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		cr_skip_test("no mount namespace of one's own here: %s", strerror(errno));
-	while (umount2("/sys/fs/bpf", MNT_DETACH) == 0)
-		;
-	if (access("/sys/fs/bpf", F_OK) < 0)
-		cr_skip_test("this kernel has no bpf file system");
-	network_run("mount -t bpf bpf /sys/fs/bpf");
+	if (mount("none", "/sys", "sysfs", 0, NULL) < 0 || mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) < 0)
+		cr_skip_test("no bpf file system of one's own here: %s", strerror(errno));
+	result = hawser_trace_open(&options, &why, &trace);
+	if (result == -EPERM || result == -ENOENT)
+		cr_skip_test("%s", why.text);
+	cr_assert_eq(result, 0, "%s", why.text);
+	cr_assert_eq(hawser_trace_pin(trace, PINS, &why), 0, "%s", why.text);
+	return trace;
 }
 
-TestSuite(trace_pinned, .init = enter, .fini = shell_leave, .timeout = 60);
-
-static void expect(const char *command, int code, const char *file, const char *words)
+static hawser_trace *open_pinned(void)
 {
-	cr_expect_eq(shell_run("pinned", command), code, "%s: %s", command, shell_text("pinned.err"));
-	shell_expect(file, words);
+	struct hawser_trace_sentence why = {""};
+	hawser_trace *trace;
+
+	cr_assert_eq(hawser_trace_open_pinned(PINS, &why, &trace), 0, "%s", why.text);
+	return trace;
 }
 
-/* Ctrl-C is not needed: `timeout` would end it with 124. */
-Test(trace_pinned, what_was_counted_is_shown_at_once)
+/* ---- maps of others ---- */
+
+static const struct other {
+	const char *name;
+	enum bpf_map_type type;
+	uint32_t key_size;
+	uint32_t value_size;
+} others[] = {
+    {"inflight", BPF_MAP_TYPE_PERCPU_HASH, 8, 1024},
+    {"inflight", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 1024},
+    {"inflight", BPF_MAP_TYPE_LRU_HASH, 8, 1024},
+    {"inflight", BPF_MAP_TYPE_HASH, 16, 1024},
+    {"inflight", BPF_MAP_TYPE_HASH, 8, 8},
+    {"inflight", BPF_MAP_TYPE_ARRAY, 4, 4},
+    {"histograms", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct hawser_trace_histogram)},
+    {"histograms", BPF_MAP_TYPE_PERCPU_HASH, 8, sizeof(struct hawser_trace_histogram)},
+    {"destinations", BPF_MAP_TYPE_HASH, sizeof(struct hawser_trace_destination_key),
+	sizeof(struct hawser_trace_destination)},
+    {"destinations", BPF_MAP_TYPE_PERCPU_HASH, 64, sizeof(struct hawser_trace_destination)},
+    {"destinations_other", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct hawser_trace_destination)},
+    {"records", BPF_MAP_TYPE_ARRAY, 4, 64},
+    {"hawser_t_data", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 512},
+    {"hawser_t_bss", BPF_MAP_TYPE_HASH, 8, 512},
+};
+
+static void replace(const char *path, int map)
 {
-	expect("$TOOL pin" WATCHED_HERE, 0, "pinned.out", "pinned");
-	watched_connect_all();
-	expect("timeout 20 $TOOL top --pinned", 0, "pinned.out", "127.0.0.1:7003");
-	shell_expect("pinned.err", WATCHED_SUMMARY);
-	expect("timeout 20 $TOOL top --pinned --json", 0, "pinned.out", "\"127.0.0.1:7003\"");
-	expect("timeout 20 $TOOL hist --pinned", 0, "pinned.out", "tcp refused: 8 connects");
-	expect("timeout 20 $TOOL inflight --pinned", 0, "pinned.out", "DESTINATION\n");
-	expect("timeout 5 $TOOL metrics --pinned", 0, "pinned.out",
-	    "hawser_connects_total{layer=\"tcp\",cause=\"refused\"} 8\n");
-	cr_expect_str_empty(shell_text("pinned.err"));
-	expect("$TOOL unpin", 0, "pinned.out", "unpinned");
+	cr_assert_eq(unlink(path), 0);
+	cr_assert_eq(bpf_obj_pin(map, path), 0, "%s: %s", path, strerror(errno));
 }
 
-Test(trace_pinned, metrics_say_what_they_wait_for)
+static void expect_refused(const struct other *other)
 {
-	expect(
-	    "$TOOL metrics --duration 0.1", 0, "pinned.err", "counting connects for 0.1 s, Ctrl-C ends it\n");
-	expect("$TOOL metrics --duration 0.1 --count 7", 0, "pinned.err",
-	    "counting connects up to 7 for 0.1 s, Ctrl-C ends it\n");
-	expect("timeout --preserve-status -s INT 1 $TOOL metrics", 0, "pinned.err",
-	    "counting connects for 10 s, Ctrl-C ends it\n");
+	struct hawser_trace_sentence why = {""};
+	hawser_trace *untouched = (hawser_trace *)&why, *trace = untouched;
+	int own, map = bpf_map_create(other->type, "other", other->key_size, other->value_size, 64, NULL);
+	char path[128];
+
+	cr_assert_geq(map, 0, "%s of type %d: %s", other->name, other->type, strerror(errno));
+	snprintf(path, sizeof(path), PINS "_maps/%s", other->name);
+	own = bpf_obj_get(path);
+	cr_assert_geq(own, 0);
+	replace(path, map);
+	cr_expect_eq(hawser_trace_open_pinned(PINS, &why, &trace), -EPROTO, "%s of type %d, %u, %u: %s",
+	    other->name, other->type, other->key_size, other->value_size, why.text);
+	cr_expect_eq(trace, untouched);
+	cr_expect_not_null(strstr(why.text, "another version of hawser, or something else"));
+	replace(path, own);
+	close(own);
+	close(map);
 }
 
-Test(trace_pinned, records_are_filtered_by_their_reader)
+Test(trace_pinned, maps_of_another_kind_are_refused, .timeout = 60)
 {
-	struct shell live, record;
+	hawser_trace *trace = begin(false);
 
-	expect("$TOOL pin --records" WATCHED_HERE, 0, "pinned.out", "pinned");
-	live = watched_start("live", "exec $TOOL live --pinned --json --port 7003 --failures --count 4");
-	watched_connect_all();
-	cr_expect_eq(shell_end(&live, 0), 0);
-	shell_expect("live.err", "4 connects, 4 refused\n");
-	watched_expect_jq("live.out", "-s", "map(.destination)|unique", "[\"127.0.0.1:7003\"]\n");
-	record = watched_start("record", "exec $TOOL record file --pinned --to 127.0.0.1 --port 7001");
-	watched_connect_all();
-	cr_expect_eq(shell_end(&record, SIGINT), 0);
-	shell_expect("record.err", "3 connects, 3 ok\n");
-	cr_expect_eq(shell_run("replay", "$TOOL replay file"), 0);
-	shell_expect("replay.err", "3 connects, 3 ok\n");
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		expect_refused(&others[i]);
+	hawser_trace_close(open_pinned());
+	hawser_trace_close(trace);
 }
 
-Test(trace_pinned, filters_of_sums_are_refused)
+Test(trace_pinned, both_kinds_of_tables_are_accepted, .timeout = 60)
 {
-	static const char *const commands[] = {"top", "hist", "inflight", "metrics"};
-	char command[128];
+	hawser_trace *trace = begin(true);
 
-	expect("$TOOL pin" WATCHED_HERE, 0, "pinned.out", "pinned");
-	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		snprintf(command, sizeof(command), "timeout 20 $TOOL %s --pinned --port 7003", commands[i]);
-		expect(command, 2, "pinned.err", "--port does not change what is pinned");
-	}
-	expect("timeout 20 $TOOL live --pinned --sample 2", 2, "pinned.err",
-	    "--sample does not change what is pinned");
-	expect("timeout 20 $TOOL top --pinned --no-ring", 2, "pinned.err", "--no-ring does not change");
-	expect("timeout 20 $TOOL record file --pinned --calls", 2, "pinned.err", "--calls does not change");
-	cr_expect_eq(access("file", F_OK), -1);
+	hawser_trace_close(open_pinned());
+	hawser_trace_close(trace);
 }
 
-#define ALONE "what is pinned keeps histograms alone, which hist and status show"
+/* ---- events that no program saw ---- */
 
-static void expect_histograms_alone(void)
+static atomic_bool stops;
+
+static void run_on(unsigned processor)
 {
-	expect("timeout 20 $TOOL live --pinned", 1, "pinned.err", ALONE);
-	expect("timeout 20 $TOOL record file --pinned", 1, "pinned.err", ALONE);
-	expect("timeout 20 $TOOL top --pinned", 1, "pinned.err", ALONE);
-	expect("timeout 20 $TOOL inflight --pinned", 1, "pinned.err", ALONE);
-	expect("timeout 20 $TOOL metrics --pinned --clients", 1, "pinned.err", ALONE);
-	expect("timeout 20 $TOOL metrics --pinned --count 3", 1, "pinned.err", ALONE);
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(processor, &set);
+	cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
 }
 
-Test(trace_pinned, histograms_alone_are_said)
+static void send_without_end(uint16_t port)
 {
-	expect("$TOOL pin --histograms" WATCHED_HERE, 0, "pinned.out", "pinned");
-	watched_connect_all();
-	expect_histograms_alone();
-	expect("timeout 20 $TOOL hist --pinned", 0, "pinned.out", "tcp refused: 8 connects");
-	shell_expect("pinned.err", WATCHED_SUMMARY);
-	expect("timeout 20 $TOOL metrics --pinned", 0, "pinned.out",
-	    "hawser_connects_total{layer=\"tcp\",cause=\"refused\"} 8\n");
-	expect("$TOOL pin --records" WATCHED_HERE, 1, "pinned.err",
-	    "--records needs `hawser-trace unpin` first");
-	expect_histograms_alone();
+	struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	while (!stops)
+		sendto(fd, "", 1, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof(address));
+	close(fd);
 }
 
-Test(trace_pinned, histograms_are_not_enough_for_all)
+/* Dropped by the firewall as it is sent: in the thread itself. */
+static void *send_unsent(void *unused)
 {
-	static const char *const commands[] = {
-	    "live", "top", "inflight", "record file", "metrics --clients", "metrics --count 3"};
-	char command[128];
-	unsigned last = 3; /* that has no use for it at all */
+	run_on(0);
+	send_without_end(UNSENT_PORT);
+	return unused;
+}
 
-	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		snprintf(command, sizeof(command), "timeout 20 $TOOL %s --histograms", commands[i]);
-		expect(command, 2, "pinned.err",
-		    i <= last ? " does not take --histograms" : "--histograms has neither records");
-	}
-	expect("timeout 20 $TOOL metrics --histograms --duration 0.1" WATCHED_HERE, 0, "pinned.out",
-	    "hawser_connects_total");
-	expect("timeout 20 $TOOL hist --histograms --duration 0.1" WATCHED_HERE, 0, "pinned.err",
-	    "0 connects\n");
+/* Dropped as it is received: on the other thread's processor, which is interrupted for it. */
+static void *send_dropped(void *unused)
+{
+	run_on(1);
+	send_without_end(DROPPED_PORT);
+	return unused;
+}
+
+static void receive_on_first_processor(void)
+{
+	int fd = open("/sys/class/net/lo/queues/rx-0/rps_cpus", O_WRONLY | O_CLOEXEC);
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		cr_skip_test("one processor alone does not interrupt itself");
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		cr_skip_test("packets cannot be given to another processor here: %s", strerror(errno));
+	close(fd);
+}
+
+static unsigned place_of(const char *name)
+{
+	unsigned place = 0;
+
+	while (place < trace_programs_count && strcmp(trace_programs[place].name, name) != 0)
+		place++;
+	return place;
+}
+
+/* Of the program that looks at every packet that is dropped. */
+static uint64_t drops_missed(const hawser_trace *trace)
+{
+	int program = trace->programs[place_of("tcp_drop")];
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (program < 0)
+		cr_skip_test("this kernel does not say why it drops a packet");
+	cr_assert_eq(bpf_obj_get_info_by_fd(program, &info, &size), 0);
+	return info.recursion_misses;
+}
+
+/* The states of TCP have two programs, where there are two, of which one sees what the other misses. */
+static void expect_twins_left_out(const hawser_trace *trace)
+{
+	struct hawser_trace twins = {.object = NULL};
+	unsigned again = place_of("tcp_state_again");
+	int misses = trace->programs[place_of("tcp_drop")];
+
+	memset(twins.programs, 0xff, sizeof(twins.programs));
+	twins.programs[place_of("tcp_state")] = misses;
+	cr_expect_gt(trace_events_missed(&twins), 0);
+	if (again == trace_programs_count)
+		return;
+	twins.programs[again] = misses;
+	cr_expect_eq(trace_events_missed(&twins), 0);
+}
+
+static uint64_t events_missed(hawser_trace *trace)
+{
+	struct hawser_trace_counters counters;
+
+	cr_assert_eq(hawser_trace_counters_read(trace, &counters), 0);
+	return counters.events_missed;
+}
+
+Test(trace_pinned, events_that_no_program_saw_are_counted, .timeout = 60)
+{
+	hawser_trace *trace = begin(false), *pinned = open_pinned();
+	pthread_t unsent, dropped;
+	uint64_t missed;
+
+	network_rule("out", "udp dport 7000 drop");
+	network_rule("in", "udp dport 7001 drop");
+	receive_on_first_processor();
+	drops_missed(trace);
+	cr_assert_eq(pthread_create(&unsent, NULL, send_unsent, NULL), 0);
+	cr_assert_eq(pthread_create(&dropped, NULL, send_dropped, NULL), 0);
+	for (unsigned i = 0; i < MISSED_WITHIN_S * 100 && drops_missed(trace) == 0; i++)
+		usleep(10000);
+	stops = true;
+	pthread_join(unsent, NULL);
+	pthread_join(dropped, NULL);
+	missed = drops_missed(trace);
+	if (!missed)
+		cr_skip_test("no program was interrupted by itself (kernels before 6.1 allow it)");
+	cr_expect_geq(events_missed(trace), missed);
+	expect_twins_left_out(trace);
+	hawser_trace_close(trace);
+	cr_expect_geq(events_missed(pinned), missed);
+	hawser_trace_close(pinned);
 }

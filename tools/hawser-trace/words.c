@@ -126,4 +126,9 @@ void words_losses(const struct hawser_trace_counters *counters)
 	if (counters->inflight_full)
 		fprintf(stderr, "%" PRIu64 " more %s not seen: the table of connects in flight was full\n",
 		    counters->inflight_full, counters->inflight_full == 1 ? "was" : "were");
+	if (counters->events_missed)
+		fprintf(stderr,
+		    "%" PRIu64 " event%s missed, for a program was interrupted by what it watches: as many "
+		    "connects may be told wrongly, or not at all\n",
+		    counters->events_missed, counters->events_missed == 1 ? " was" : "s were");
 }
