@@ -81,6 +81,8 @@ PLAIN_KERNELS := 5_17 6_1 6_4 6_14
 PLAIN      := $(PLAIN_KERNELS:%=$(O)/lib/hawser/hawser_trace_%.bpf.o)
 ITERATORS  := $(patsubst bpf/%.bpf.c,$(O)/lib/hawser/%.bpf.o,$(wildcard bpf/iterate_*.bpf.c))
 
+MANUALS    := hawser-trace.1 hawser-trace-bpftool.7
+
 # Quiet lines, unless V=1.
 Q   := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$1' '$2$(patsubst %, (%),$(filter-out release,$(VARIANT)))')
@@ -191,6 +193,7 @@ $(O)/bin/hawser-bench $(O)/bin/hawser-demo: $(O)/lib/libhawser-trace.a $(O)/lib/
 $(O)/bin/hawser-bench: $(call objects,$(wildcard tools/hawser-bench/*.c))
 $(O)/bin/hawser-demo: $(call objects,$(wildcard tools/hawser-demo/*.c))
 
+$(O)/obj/tools/hawser-trace/main.o $(O)/tidy/tools/hawser-trace/main.ok: override CPPFLAGS += -DHAWSER_TRACE_TOOL_VERSION='"$(VERSION)"'
 $(O)/bin/hawser-trace: $(call objects,$(wildcard tools/hawser-trace/*.c)) $(O)/lib/libhawser-trace.a
 	$(call say,LINK,$@)
 	$(link) $(TRACE_LIBS) -lmicrohttpd
@@ -340,7 +343,7 @@ format: ## rewrite every C file as .clang-format says
 	@clang-format -i $(ALL_C)
 
 install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
-	@install -d $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/hawser $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man7
+	@install -d $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/hawser $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/hawser
 	$(Q)install -m 644 $(O)/lib/libhawser.a $(DESTDIR)$(LIBDIR)
@@ -350,7 +353,8 @@ install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
 	$(Q)install -m 755 $(TRACE_SHARED) $(DESTDIR)$(LIBDIR)
 	$(Q)cp -P $(O)/lib/$(TRACE_SO).$(SOVERSION) $(O)/lib/$(TRACE_SO) $(DESTDIR)$(LIBDIR)
 	$(Q)install -m 644 $(PLAIN) $(ITERATORS) $(DESTDIR)$(LIBDIR)/hawser
-	$(Q)sed 's|/usr/local/lib|$(LIBDIR)|' tools/hawser-trace/hawser-trace-bpftool.7 >$(DESTDIR)$(MANDIR)/man7/hawser-trace-bpftool.7
+	$(Q)for page in $(MANUALS); do sed 's|/usr/local/lib|$(LIBDIR)|' tools/hawser-trace/$$page \
+		>$(DESTDIR)$(MANDIR)/man$${page##*.}/$$page || exit 1; done
 	$(Q)for name in hawser hawser-trace; do \
 		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 			-e 's|@VERSION@|$(VERSION)|' src/$$name.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/$$name.pc || exit 1; done
@@ -359,7 +363,7 @@ install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
 uninstall: ## remove what install put there
 	$(call say,REMOVE,$(DESTDIR)$(PREFIX))
 	$(Q)rm -rf $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/hawser
-	$(Q)rm -f $(DESTDIR)$(MANDIR)/man7/hawser-trace-bpftool.7
+	$(Q)rm -f $(DESTDIR)$(MANDIR)/man1/hawser-trace.1 $(DESTDIR)$(MANDIR)/man7/hawser-trace-bpftool.7
 	$(Q)rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libhawser.a $(SO) $(SO).$(SOVERSION) $(SO).$(VERSION) pkgconfig/hawser.pc \
 		libhawser-trace.a $(TRACE_SO) $(TRACE_SO).$(SOVERSION) $(TRACE_SO).$(VERSION) pkgconfig/hawser-trace.pc)
 	$(Q)rm -f $(INSTALLED:%=$(DESTDIR)$(BINDIR)/%)

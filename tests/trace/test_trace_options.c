@@ -49,7 +49,7 @@ Test(trace_options, uid)
 
 	watched_connect(CLOSED_PORT);
 	connect_as_nobody();
-	expect_live(&tool, "1 connects, 1 refused\n");
+	expect_live(&tool, "1 connect, 1 refused\n");
 	watched_expect_jq("live.out", "", "[.uid,.destination]", "[65534,\"127.0.0.1:7003\"]\n");
 }
 
@@ -62,7 +62,7 @@ Test(trace_options, pid)
 	tool = live(options);
 	watched_connect(CLOSED_PORT);
 	connect_as_nobody();
-	expect_live(&tool, "1 connects, 1 refused\n");
+	expect_live(&tool, "1 connect, 1 refused\n");
 	snprintf(options, sizeof(options), "%d\n", getpid());
 	watched_expect_jq("live.out", "", ".pid", options);
 }
@@ -90,7 +90,7 @@ Test(trace_options, cgroup)
 		tool = live(options);
 		watched_connect(CLOSED_PORT);
 		cr_expect_eq(shell_run("member", command), 1);
-		expect_live(&tool, "1 connects, 1 refused\n");
+		expect_live(&tool, "1 connect, 1 refused\n");
 		watched_expect_jq("live.out", "", ".destination", "\"127.0.0.1:7003\"\n");
 	}
 	for (unsigned tries = 0; rmdir(path) < 0 && tries < 100; tries++)
@@ -135,11 +135,11 @@ Test(trace_options, no_ring)
 	struct shell tool = live("");
 
 	connect_by_ring();
-	expect_live(&tool, "1 connects, 1 refused\n");
+	expect_live(&tool, "1 connect, 1 refused\n");
 	watched_expect_jq("live.out", "", ".layer", "\"ring\"\n");
 	tool = live("--no-ring");
 	connect_by_ring();
-	expect_live(&tool, "1 connects, 1 refused\n");
+	expect_live(&tool, "1 connect, 1 refused\n");
 	watched_expect_jq("live.out", "", ".layer", "\"tcp\"\n");
 }
 

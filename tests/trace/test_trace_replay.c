@@ -93,11 +93,11 @@ Test(trace_replay, prints_as_live_does)
 	    "TIME             PID COMM            LAYER   CAUSE           SUBMIT  NETWORK    TOTAL SYN "
 	    "DESTINATION                  DETAIL\n"
 	    "00:00:01.000      42 client          tcp     ok                   -        -  2.50 ms   1 "
-	    "127.0.0.1:80                 \n"
+	    "127.0.0.1:80\n"
 	    "00:00:01.000      42 client          tcp     refused              -        -  2.50 ms   1 "
-	    "127.0.0.1:81                 ECONNREFUSED \n"
+	    "127.0.0.1:81                 ECONNREFUSED\n"
 	    "00:00:01.000      42 client          tcp     refused              -        -  2.50 ms   1 "
-	    "127.0.0.1:82                 ECONNREFUSED \n");
+	    "127.0.0.1:82                 ECONNREFUSED\n");
 	shell_expect("replay.err", "recorded on Linux 6.1.0, beginning 1970-01-01 00:00:00");
 	shell_expect("replay.err", "3 connects, 1 ok, 2 refused\n5 more were not shown");
 	shell_expect("replay.err", "3 events were missed");
@@ -135,8 +135,6 @@ Test(trace_replay, filters_as_live_does)
 	expect_ports("--to 127.0.0.0/21", "80 81 ");
 	expect_ports("--to 127.0.0.1", "80 81 ");
 	expect_ports("--to ::/0", "");
-	cr_expect_eq(shell_run("replay", "$TOOL replay file --sample 2"), 2);
-	shell_expect("replay.err", "--sample is for the kernel");
 	cr_expect_eq(shell_run("replay", "$TOOL replay"), 2);
 	shell_expect("replay.err", "replay needs a FILE");
 	cr_expect_eq(shell_run("replay", "$TOOL replay file file"), 2);
@@ -181,10 +179,10 @@ Test(trace_replay, columns_line_up)
 	memcpy(content.records[2].path + sizeof(content.records[2].path) - 5, "/end", 4);
 	write_bytes(&content, sizeof(content));
 	expect_line(DETAILS, "DESTINATION                  DETAIL\n"
-			     "127.0.0.1:80                 \n"
+			     "127.0.0.1:80\n"
 			     "DESTINATION                                     DETAIL\n"
-			     "[2a2a:2a2a:2a2a:2a2a:2a2a:2a2a:2a2a:2a2a]:65535 ECONNREFUSED \n"
-			     "/beginxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxx/end ECONNREFUSED \n");
+			     "[2a2a:2a2a:2a2a:2a2a:2a2a:2a2a:2a2a:2a2a]:65535 ECONNREFUSED\n"
+			     "/beginxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxx/end ECONNREFUSED\n");
 }
 
 Test(trace_replay, columns_count_characters)
@@ -199,7 +197,7 @@ Test(trace_replay, columns_count_characters)
 	write_bytes(&content, sizeof(content.header) + sizeof(content.records[0]) + sizeof(content.end));
 	expect_line("$TOOL replay file | tail -1 | sed 's/^.* 42 //'",
 	    "h\303\251l\303\251na          tcp     ok                   -        -  2.50 ms   1 "
-	    "/\303\251t\303\251                         \n");
+	    "/\303\251t\303\251\n");
 }
 
 /* UTC, whatever the zone. */

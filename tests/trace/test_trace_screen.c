@@ -65,14 +65,8 @@ Test(trace_screen, connects_of_rings_count_once)
 	expect_summary("inflight", "6 connects, 6 refused\n");
 	expect_summary("top --count 6", "6 connects, 6 refused\n");
 	expect_summary("inflight --count 6", "6 connects, 6 refused\n");
+	expect_summary("hist", "6 connects, 6 refused\n");
 	expect_summary("hist --count 6", "6 connects, 6 refused\n");
-}
-
-/* Histograms alone do not tell what their layers have in common: then neither does the summary. */
-Test(trace_screen, histograms_are_summed_by_layer)
-{
-	expect_summary("hist",
-	    "tcp: 6 refused; ring: 5 refused; a ring's connect that reached the network is in both\n");
 }
 
 /* ---- terminals ---- */

@@ -113,7 +113,8 @@ static void print_table(const struct screen *screen, const struct table *table)
 	for (size_t i = 0; i < shown; i++)
 		print_row(screen->file, &table->rows[i]);
 	if (shown < table->count)
-		fprintf(screen->file, "and %zu connects more\n", table->count - shown);
+		fprintf(screen->file, "and %zu connect%s more\n", table->count - shown,
+		    table->count - shown == 1 ? "" : "s");
 }
 
 static int show(const struct screen *screen)
@@ -140,7 +141,5 @@ static int show(const struct screen *screen)
 
 int command_inflight(const struct arguments *arguments)
 {
-	if (refusals_histograms(arguments, "inflight") || refusals_pinned(arguments, true, "inflight"))
-		return 2;
 	return screen_run(arguments, true, show);
 }

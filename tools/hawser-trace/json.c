@@ -3,22 +3,32 @@
  * Records as JSON, one object a line. Numbers that do not fit into a double are strings.
  */
 #include "show.h"
+#include "utf8.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* What processes write need not be UTF-8: a byte that is not ASCII is shown as the code point of its value.
- */
+/* What processes write need not be UTF-8: a byte that is no part of a character becomes U+FFFD. Controls are
+ * escaped, for what reads it may be a terminal. */
 void json_string(FILE *file, const char *text)
 {
+	int size;
+
 	fputc('"', file);
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		if (*c == '"' || *c == '\\')
+	for (const char *c = text; *c; c += size) {
+		bool ascii = (unsigned char)*c < 0x80;
+
+		size = ascii ? 1 : utf8_size(c);
+		if (size == 0) {
+			fputs("\\ufffd", file);
+			size = 1;
+		} else if (*c == '"' || *c == '\\') {
 			fprintf(file, "\\%c", *c);
-		else if (*c < ' ' || *c >= 0x7f)
-			fprintf(file, "\\u%04x", *c);
-		else
-			fputc(*c, file);
+		} else if (utf8_is_control(utf8_code_point(c, size))) {
+			fprintf(file, "\\u%04x", utf8_code_point(c, size));
+		} else {
+			fwrite(c, 1, (size_t)size, file);
+		}
 	}
 	fputc('"', file);
 }

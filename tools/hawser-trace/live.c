@@ -18,8 +18,6 @@ int command_live(const struct arguments *arguments)
 	struct session session;
 	int result = 0;
 
-	if (refusals_histograms(arguments, "live") || refusals_pinned(arguments, false, "live"))
-		return 2;
 	if (!session_open(&session, arguments))
 		return 1;
 	fprintf(stderr, "tracing connects, Ctrl-C ends it\n");

@@ -175,6 +175,11 @@ static bool understands(const struct arguments *arguments)
 		fputs("hawser-trace: either --listen or --textfile\n", stderr);
 		return false;
 	}
+	if (arguments->options.histograms && (arguments->clients || arguments->count)) {
+		fputs("hawser-trace: --histograms has neither records for --clients nor what --count needs\n",
+		    stderr);
+		return false;
+	}
 	if (!arguments->listen)
 		return true;
 	switch (metrics_http_address(arguments->listen, &address)) {
@@ -213,20 +218,13 @@ static void say_what_it_awaits(const struct arguments *arguments)
 int command_metrics(const struct arguments *given)
 {
 	struct arguments arguments = *given;
-	struct hawser_trace_config *config = &arguments.options.config;
 	struct run run = {.arguments = &arguments};
 	bool now;
 	int result;
 
-	if (!understands(given) || refusals_pinned(given, true, "metrics"))
+	if (!understands(given))
 		return 2;
-	if ((given->clients && refusals_histograms(given, "--clients")) ||
-	    (given->count && refusals_histograms(given, "--count")))
-		return 2;
-	/* A wait is told by two records: none may be left out. */
-	config->records = arguments.clients;
-	config->failures_only = 0;
-	config->minimum_ns = 0;
+	arguments.options.config.records = arguments.clients;
 	if (given->pinned) /* whatever it keeps is told */
 		arguments.options.histograms = !given->count && !given->clients;
 	now = prints_now(given);

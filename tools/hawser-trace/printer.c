@@ -39,13 +39,15 @@ static void print_header(struct printer *printer, const char *destination)
 	    "CAUSE", "SUBMIT", "NETWORK", "TOTAL", "SYN", width, "DESTINATION", "DETAIL");
 }
 
-static void print_columns(struct printer *printer, const struct hawser_trace_record *record)
+/* Padded where something follows. */
+static void print_columns(struct printer *printer, const struct hawser_trace_record *record, bool followed)
 {
 	char when[WORDS_TIME_BYTES], submit[WORDS_DURATION_BYTES], network[WORDS_DURATION_BYTES],
 	    total[WORDS_DURATION_BYTES], destination[160], comm[32];
 	/* A file may say anything: the sum wraps instead of overflowing. */
 	int64_t real_ns = (int64_t)(record->start_ns + (uint64_t)printer->to_real_ns);
 	bool colour = printer->arguments->colour;
+	int width;
 
 	snprintf(comm, sizeof(comm), "%.*s", HAWSER_TRACE_COMM_BYTES - 1, record->comm);
 	hawser_trace_destination_text(record, destination, sizeof(destination));
@@ -57,22 +59,27 @@ static void print_columns(struct printer *printer, const struct hawser_trace_rec
 	    words_duration(record->submit_to_syn_ns, submit),
 	    words_duration(record->syn_to_answer_ns, network), words_duration(record->total_ns, total),
 	    record->syn_retransmits + !!(record->flags & HAWSER_TRACE_SYN_SENT));
-	cells_put(stdout, destination, printer->destination_width);
-	putchar(' ');
+	width = cells_width(destination);
+	if (followed || width > printer->destination_width)
+		width = printer->destination_width;
+	cells_put(stdout, destination, width);
 }
 
 static void print_record(struct printer *printer, const struct hawser_trace_record *record)
 {
 	char detail[160], target[HAWSER_TRACE_TARGET_BYTES + 1];
+	bool tagged = record->flags & HAWSER_TRACE_HAS_TAG;
 	const char *name;
 
-	print_columns(printer, record);
+	hawser_trace_detail_text(record, detail, sizeof(detail));
+	print_columns(printer, record, record->error || detail[0] || tagged);
 	if (record->error) {
 		name = strerrorname_np(record->error);
-		printf("%s ", name ? name : "errno ?");
+		printf(" %s", name ? name : "errno ?");
 	}
-	fputs(hawser_trace_detail_text(record, detail, sizeof(detail)), stdout);
-	if (record->flags & HAWSER_TRACE_HAS_TAG) {
+	if (detail[0])
+		printf(" %s", detail);
+	if (tagged) {
 		snprintf(target, sizeof(target), "%.*s", HAWSER_TRACE_TARGET_BYTES, record->target);
 		printf(" [%s #%" PRIu64 " attempt %u]", words_tame(target), record->client, record->attempt);
 	}

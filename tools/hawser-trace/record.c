@@ -198,8 +198,6 @@ int command_record(const struct arguments *arguments)
 	bool made = false;
 	int code = 1;
 
-	if (refusals_histograms(arguments, "record") || refusals_pinned(arguments, false, "record"))
-		return 2;
 	if (recorder.bytes_max < least) {
 		fprintf(stderr, "hawser-trace: --bytes-max must be %zu at least\n", least);
 		return 2;

@@ -46,11 +46,6 @@ int command_replay(const struct arguments *arguments)
 	struct file file;
 	int code;
 
-	if (arguments->options.config.filters & HAWSER_TRACE_FILTER_SAMPLE) {
-		fprintf(
-		    stderr, "hawser-trace: --sample is for the kernel; replay has only what was recorded\n");
-		return 2;
-	}
 	if (!file_open(arguments->operand, &file))
 		return 1;
 	if (!session_begin(&session, arguments)) {

@@ -67,8 +67,15 @@ bool session_begin(struct session *session, const struct arguments *arguments)
 	return true;
 }
 
+/* Nobody should take a part for the whole. */
+static void say_sample(const struct hawser_trace_config *config)
+{
+	if (config->filters & HAWSER_TRACE_FILTER_SAMPLE)
+		fprintf(stderr, "a sample, one socket in %u: all counts are of it\n", config->sample);
+}
+
 /* Its table of connects in flight has a map of its own, which tells it even after new filters. */
-static bool keeps_histograms_alone(const char *path)
+bool session_pins_histograms(const char *path)
 {
 	char buckets[512];
 
@@ -79,15 +86,21 @@ static bool keeps_histograms_alone(const char *path)
 static int check_pinned(const struct arguments *arguments, const struct hawser_trace_config *config,
     struct hawser_trace_sentence *why)
 {
-	if (keeps_histograms_alone(arguments->path) && !arguments->options.histograms) {
+	bool usual = strcmp(arguments->path, ARGUMENTS_PATH) == 0;
+	char path[192];
+
+	snprintf(path, sizeof(path), "%s%.180s", usual ? "" : " --path ", usual ? "" : arguments->path);
+	if (session_pins_histograms(arguments->path) && !arguments->options.histograms) {
 		snprintf(why->text, sizeof(why->text),
-		    "what is pinned keeps histograms alone, which hist and status show: `hawser-trace unpin` "
-		    "and a pin without --histograms let it do more");
+		    "what is pinned keeps histograms alone, which hist and status show: `hawser-trace "
+		    "unpin%.180s` "
+		    "and a pin without --histograms let it do more",
+		    path);
 		return -ENODATA;
 	}
 	if (arguments->options.config.records && !config->records) {
 		snprintf(why->text, sizeof(why->text),
-		    "what is pinned sends no records: `hawser-trace pin --records` lets it");
+		    "what is pinned sends no records: `hawser-trace pin --records%.180s` lets it", path);
 		return -ENODATA;
 	}
 	return 0;
@@ -108,6 +121,8 @@ static int open_pinned(
 		result = check_pinned(arguments, &config, why);
 	else
 		snprintf(why->text, sizeof(why->text), "%s: %s", arguments->path, strerror(-result));
+	if (result == 0)
+		say_sample(&config);
 	if (result < 0)
 		hawser_trace_close(trace);
 	else
@@ -119,12 +134,10 @@ bool session_open(struct session *session, const struct arguments *arguments)
 {
 	struct hawser_trace_sentence why = {""};
 	hawser_trace *trace;
-	bool destinations = !arguments->options.histograms;
 	int result;
 
 	session_catch_signals();
 	if (arguments->pinned) {
-		destinations = !keeps_histograms_alone(arguments->path);
 		result = open_pinned(arguments, &why, &trace);
 	} else {
 		result = hawser_trace_open(&arguments->options, &why, &trace);
@@ -137,8 +150,9 @@ bool session_open(struct session *session, const struct arguments *arguments)
 		hawser_trace_close(trace);
 		return false;
 	}
+	if (!arguments->pinned)
+		say_sample(&arguments->options.config);
 	session->trace = trace;
-	session->destinations = destinations;
 	return true;
 }
 

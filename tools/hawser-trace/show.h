@@ -39,14 +39,6 @@ void cells_put_lines(FILE *file, const char *lines, unsigned columns_max);
 /* As the kernel would have; --sample, which only it can do, is ignored. */
 bool matching_admits(const struct hawser_trace_config *config, const struct hawser_trace_record *record);
 
-/* ---- refusals.c: true: it has said on standard error what the command cannot do ---- */
-/* `what` needs records or destinations. */
-bool refusals_histograms(const struct arguments *arguments, const char *what);
-/* Of commands that count all connects. */
-bool refusals_minimum(const struct arguments *arguments, const char *command);
-/* Of --pinned; `sums`: the command shows what the kernel counted, by its own filters. */
-bool refusals_pinned(const struct arguments *arguments, bool sums, const char *command);
-
 /* ---- printer.c: a line a record ---- */
 struct printer {
 	const struct arguments *arguments;

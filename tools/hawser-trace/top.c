@@ -181,7 +181,8 @@ static void print_table(const struct screen *screen, const struct table *table)
 		    words_duration(row->p50_ns, p50), words_duration(row->p99_ns, p99));
 	}
 	if (shown < table->count)
-		fprintf(file, "and %zu destinations more\n", table->count - shown);
+		fprintf(file, "and %zu destination%s more\n", table->count - shown,
+		    table->count - shown == 1 ? "" : "s");
 }
 
 static int show(const struct screen *screen)
@@ -204,8 +205,5 @@ static int show(const struct screen *screen)
 
 int command_top(const struct arguments *arguments)
 {
-	if (refusals_minimum(arguments, "top") || refusals_histograms(arguments, "top") ||
-	    refusals_pinned(arguments, true, "top"))
-		return 2;
 	return screen_run(arguments, true, show);
 }

@@ -1,17 +1,32 @@
 /* SPDX-License-Identifier: MIT
  *
- * Times, durations and sums for people.
+ * Times, durations and sums for people, and texts of others that are made safe for a terminal.
  */
 #include "show.h"
+#include "utf8.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <time.h>
 
 char *words_tame(char *text)
 {
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || (unsigned char)*c == 0x7f)
-			*c = '?';
+	char *kept = text;
+	int size;
+
+	for (const char *c = text; *c; c += size) {
+		bool ascii = (unsigned char)*c < 0x80;
+
+		size = ascii ? 1 : utf8_size(c);
+		if (size == 0 || utf8_is_control(utf8_code_point(c, size))) {
+			size = size ? size : 1;
+			*kept++ = '?';
+		} else {
+			memmove(kept, c, (size_t)size);
+			kept += size;
+		}
+	}
+	*kept = '\0';
 	return text;
 }
 
@@ -93,7 +108,7 @@ uint64_t words_now_ns(void)
 void words_summary(
     const uint64_t causes[HAWSER_TRACE_CAUSES], uint64_t seen, const struct hawser_trace_counters *counters)
 {
-	fprintf(stderr, "%" PRIu64 " connects", seen);
+	fprintf(stderr, "%" PRIu64 " connect%s", seen, seen == 1 ? "" : "s");
 	for (unsigned cause = 0; cause < HAWSER_TRACE_CAUSES; cause++)
 		if (causes[cause])
 			fprintf(stderr, ", %" PRIu64 " %s", causes[cause], hawser_trace_cause_name(cause));
@@ -105,15 +120,15 @@ void words_losses(const struct hawser_trace_counters *counters)
 {
 	if (counters->records_lost)
 		fprintf(stderr,
-		    "%" PRIu64 " more were not shown: they came faster than they could be read or written\n",
-		    counters->records_lost);
+		    "%" PRIu64
+		    " more %s not shown: connects came faster than they could be read or written\n",
+		    counters->records_lost, counters->records_lost == 1 ? "was" : "were");
 	if (counters->inflight_full)
-		fprintf(stderr, "%" PRIu64 " more were not seen: the table of connects in flight was full\n",
-		    counters->inflight_full);
+		fprintf(stderr, "%" PRIu64 " more %s not seen: the table of connects in flight was full\n",
+		    counters->inflight_full, counters->inflight_full == 1 ? "was" : "were");
 	if (counters->events_missed)
 		fprintf(stderr,
-		    "%" PRIu64
-		    " events were missed, for a program was interrupted by what it watches: as many "
+		    "%" PRIu64 " event%s missed, for a program was interrupted by what it watches: as many "
 		    "connects may be told wrongly, or not at all\n",
-		    counters->events_missed);
+		    counters->events_missed, counters->events_missed == 1 ? " was" : "s were");
 }
