@@ -33,8 +33,11 @@ struct hawser_trace_options {
 	/* Histogram mode, the cheapest: histograms by layer and cause, and counters, for as long as the trace
 	 * is open. No records, no destinations, and of connects in flight nothing but their age. */
 	bool histograms;
+	/* What processes linked with hawser say of their attempts, too: see hawser_trace_read_stories. It reads
+	 * their USDT probes, which cost nothing where nobody asks, and a microsecond or two each from now on. */
+	bool names;
 	uint32_t inflight_max;  /* connects in flight at once; more are counted, not seen */
-	uint32_t records_bytes; /* of the ring buffer; a power of two of pages */
+	uint32_t records_bytes; /* of a ring buffer; a power of two of pages */
 };
 
 #define HAWSER_DEFAULTS_hawser_trace_options                                                        \
@@ -78,6 +81,66 @@ HAWSER_PUBLIC int hawser_trace_read(
     hawser_trace *trace, int timeout_ms, hawser_trace_record_function function, void *user);
 /* Readable when many records are queued. */
 HAWSER_PUBLIC int hawser_trace_fd(const hawser_trace *trace);
+
+/* ---- names: what hawser's clients say of their attempts, joined with what the kernel saw ---- */
+
+enum hawser_trace_story_flag {
+	HAWSER_TRACE_STORY_WAITED = 1 << 0, /* backoff_ns: a backoff was seen before the attempt */
+	HAWSER_TRACE_STORY_ENDED = 1 << 1,  /* completion_to_end_ns and result */
+	HAWSER_TRACE_STORY_TOLD = 1 << 2,   /* end_to_told_ns */
+};
+
+/* The client's side of one attempt. Like a tag it is what that process claims; which process it is, which
+ * thread and when, is the kernel's word. Together with the record's total_ns the stages are the whole way:
+ * begin_to_submit_ns + total_ns + completion_to_end_ns is the client's own connect_us. */
+struct hawser_trace_story {
+	char name[HAWSER_TRACE_TARGET_BYTES]; /* of the client, cut; empty where it could not be read */
+	uint64_t client;                      /* its number in its loop */
+	uint64_t begin_ns;                    /* CLOCK_MONOTONIC */
+	uint64_t backoff_ns;                  /* between the failure and the attempt's round; its own retries */
+	uint64_t begin_to_submit_ns;          /* to the record's start_ns */
+	uint64_t completion_to_end_ns;        /* until hawser has seen and verified it */
+	uint64_t end_to_told_ns;              /* until its owner's on_change is about to run */
+	uint32_t attempt;
+	uint32_t round;
+	int32_t result; /* negative errno; else the descriptor */
+	uint32_t flags; /* enum hawser_trace_story_flag */
+};
+
+/* `story` is NULL for connects of which no process told one. Both live until the function returns. A negative
+ * return ends the reading, which answers it. */
+typedef int (*hawser_trace_story_function)(
+    const struct hawser_trace_record *record, const struct hawser_trace_story *story, void *user);
+
+/* As hawser_trace_read, but a record of an attempt that is being told is held until its client has said how
+ * it ended and told its owner: at most a second, and at most 4096 records, of which the oldest is handed over
+ * as it is when another comes. Each record is handed over once. Use it instead of hawser_trace_read for a
+ * trace that was opened with names; -EINVAL for any other. */
+HAWSER_PUBLIC int hawser_trace_read_stories(
+    hawser_trace *trace, int timeout_ms, hawser_trace_story_function function, void *user);
+/* Hands over what is held, as it is: for the end. Returns the number. */
+HAWSER_PUBLIC int hawser_trace_flush_stories(
+    hawser_trace *trace, hawser_trace_story_function function, void *user);
+
+/* hawser_trace_open attaches to all programs with hawser's probes that are running, as far as it may look.
+ * This does so for a process that came later; other processes of the same file are covered with it, later ones,
+ * too. It needs CAP_BPF and CAP_PERFMON, and CAP_SYS_PTRACE for processes of others or with capabilities.
+ * 0: attached, now or before; -ENOENT: no probes; -ESRCH: no such process; -EACCES or -EPERM: not permitted;
+ * -E2BIG: hawser_trace_names has files_max files already. */
+HAWSER_PUBLIC int hawser_trace_names_process(
+    hawser_trace *trace, uint32_t tgid, struct hawser_trace_sentence *why);
+/* The same for a program or library that need not run yet. */
+HAWSER_PUBLIC int hawser_trace_names_file(
+    hawser_trace *trace, const char *path, struct hawser_trace_sentence *why);
+
+struct hawser_trace_names {
+	uint64_t steps_lost; /* the ring buffer of what clients say was full: some stories lack a part */
+	uint64_t unfinished; /* records handed over before their story was whole */
+	uint32_t files;      /* attached to */
+	uint32_t files_max;
+	uint32_t refused; /* processes that this one may not look at */
+};
+HAWSER_PUBLIC int hawser_trace_names_read(hawser_trace *trace, struct hawser_trace_names *ret_names);
 
 /* Sums over all processors since the trace was opened. */
 HAWSER_PUBLIC int hawser_trace_histogram_read(hawser_trace *trace, enum hawser_trace_layer layer,

@@ -11,6 +11,7 @@
 
 static __thread char heard[160];
 static __thread libbpf_print_fn_t before;
+static __thread unsigned listeners; /* one may begin inside another */
 
 static int listen_to(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -30,12 +31,14 @@ static int listen_to(enum libbpf_print_level level, const char *format, va_list 
 void trace_listen(void)
 {
 	heard[0] = '\0';
-	before = libbpf_set_print(listen_to);
+	if (listeners++ == 0)
+		before = libbpf_set_print(listen_to);
 }
 
 void trace_unlisten(void)
 {
-	libbpf_set_print(before);
+	if (--listeners == 0)
+		libbpf_set_print(before);
 }
 
 const char *trace_heard(void)

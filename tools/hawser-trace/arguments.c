@@ -38,6 +38,7 @@ enum {
 	OPTION_PATH,
 	OPTION_PINNED,
 	OPTION_RECORDS,
+	OPTION_NAMES,
 };
 
 static const struct option options[] = {
@@ -66,6 +67,7 @@ static const struct option options[] = {
     {"path", required_argument, NULL, OPTION_PATH},
     {"pinned", no_argument, NULL, OPTION_PINNED},
     {"records", no_argument, NULL, OPTION_RECORDS},
+    {"names", optional_argument, NULL, OPTION_NAMES},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -80,6 +82,12 @@ void arguments_print_help(FILE *file)
 	      "      --calls         trace connect(2), too: unix sockets, and failures before a packet is "
 	      "sent\n"
 	      "      --no-ring       leave out what io_uring says\n"
+	      "      --names[=FILE]  live: what hawser's clients say of each attempt, too, in programs that "
+	      "run "
+	      "now or\n"
+	      "                      come, and of FILE from its start; keeps the capabilities that reading "
+	      "them "
+	      "needs\n"
 	      "      --histograms    the cheapest: histograms by layer and cause alone, no lines, no "
 	      "destinations\n"
 	      "      --colour        even if the output is no terminal\n"
@@ -269,9 +277,30 @@ static bool take(struct arguments *arguments, int option, const char *word)
 	case OPTION_COLOUR:
 		arguments->colour = true;
 		return true;
+	case OPTION_NAMES:
+		arguments->options.names = true;
+		arguments->names_file = word;
+		return !word || word[0] != '\0';
 	default:
 		return take_metrics(arguments, option, word);
 	}
+}
+
+/* `command` is the first word. */
+static bool names_fit(const struct arguments *arguments, const char *command)
+{
+	if (!arguments->options.names)
+		return true;
+	if (strcmp(command, "live") != 0)
+		fprintf(
+		    stderr, "hawser-trace: --names is for live; %s keeps to what the kernel saw\n", command);
+	else if (arguments->pinned)
+		fputs("hawser-trace: --names needs programs of its own: leave --pinned out\n", stderr);
+	else if (arguments->options.histograms)
+		fputs("hawser-trace: --names goes with lines, of which --histograms has none\n", stderr);
+	else
+		return true;
+	return false;
 }
 
 static const char *name_of(int option)
@@ -310,5 +339,5 @@ int arguments_parse(struct arguments *arguments, const char *operand, int count,
 		fprintf(stderr, "hawser-trace: one word too many: '%s'\n", words[optind]);
 		return ARGUMENTS_WRONG;
 	}
-	return ARGUMENTS_RUN;
+	return names_fit(arguments, words[0]) ? ARGUMENTS_RUN : ARGUMENTS_WRONG;
 }

@@ -26,6 +26,7 @@ struct arguments {
 	const char *path;          /* of pins */
 	bool pinned;               /* read those instead of tracing */
 	bool records;              /* pins send records, too */
+	const char *names_file;    /* with names: this one, too; NULL: those that run */
 };
 
 struct command {
@@ -61,7 +62,8 @@ struct session {
 };
 /* The same without a trace. */
 bool session_begin(struct session *session, const struct arguments *arguments);
-/* Opens it and gives up every capability; on failure says why and returns false. */
+/* Opens it and gives up every capability, but for those that names need; on failure says why and returns
+ * false. */
 bool session_open(struct session *session, const struct arguments *arguments);
 /* False: it is over. */
 bool session_goes_on(const struct session *session);
@@ -71,6 +73,8 @@ void session_stop(void);
 
 /* ---- json.c ---- */
 void json_string(FILE *file, const char *text);
-void json_record(FILE *file, const struct hawser_trace_record *record);
+/* `story` may be NULL. */
+void json_record(
+    FILE *file, const struct hawser_trace_record *record, const struct hawser_trace_story *story);
 
 #endif

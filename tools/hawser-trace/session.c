@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A trace with an end: after --duration, at a signal, or when the command has seen enough. Once the programs
- * are attached, the process gives up every capability it has.
+ * are attached, the process gives up every capability it has; with names it keeps three.
  */
 #include "hawser-trace.h"
 
@@ -35,19 +35,38 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static bool give_up_capabilities(void)
+/* What names need as long as processes come: to look at one, and to attach to it. */
+static uint32_t kept_capabilities(unsigned word, bool names)
+{
+	static const unsigned kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE};
+	uint32_t mask = 0;
+
+	for (unsigned i = 0; names && i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (CAP_TO_INDEX(kept[i]) == word)
+			mask |= CAP_TO_MASK(kept[i]);
+	return mask;
+}
+
+static bool give_up_capabilities(bool names)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, none) == 0;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return false;
+	for (unsigned word = 0; word < _LINUX_CAPABILITY_U32S_3; word++) {
+		data[word].effective &= kept_capabilities(word, names);
+		data[word].permitted = data[word].effective;
+		data[word].inheritable = 0;
+	}
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, data) == 0;
 }
 
 bool session_begin(struct session *session, const struct arguments *arguments)
 {
 	struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: a wait ends at once */
 
-	if (!give_up_capabilities()) {
+	if (!give_up_capabilities(arguments->options.names)) {
 		fprintf(stderr, "hawser-trace: cannot give up capabilities: %s\n", strerror(errno));
 		return false;
 	}

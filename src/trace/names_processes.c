@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which files a process runs: those that its memory map says are executable. They are opened as that process
+ * sees them, through /proc, for it may have another root.
+ *
+ * Failures: the process is gone (-ESRCH), or belongs to somebody else (-EACCES).
+ */
+#include "names.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096 };
+
+/* A file that was replaced since it was started can still be opened by the name of the program. */
+static bool path_of(uint32_t tgid, const char *mapped, char *ret_path, size_t size)
+{
+	static const char gone[] = " (deleted)";
+	char link[64], program[PATH_BYTES];
+	size_t length = strlen(mapped);
+	ssize_t read;
+
+	if (length < sizeof(gone) || strcmp(mapped + length - (sizeof(gone) - 1), gone) != 0)
+		return (size_t)snprintf(ret_path, size, "/proc/%u/root%s", tgid, mapped) < size;
+	snprintf(link, sizeof(link), "/proc/%u/exe", tgid);
+	read = readlink(link, program, sizeof(program) - 1);
+	if (read < 0)
+		return false;
+	program[read] = '\0';
+	snprintf(ret_path, size, "%s", link);
+	return strcmp(program, mapped) == 0;
+}
+
+/* NULL: not of a file, or not executable. Cuts the end of the line. */
+static const char *mapped_file(char *line)
+{
+	char permissions[5];
+	uint64_t inode;
+	int path = 0;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (sscanf(line, "%*s %4s %*s %*s %" SCNu64 " %n", permissions, &inode, &path) < 2 || !path ||
+	    !inode || permissions[2] != 'x' || line[path] != '/')
+		return NULL;
+	return line + path;
+}
+
+static int attach_mapped(
+    struct trace_names *names, FILE *maps, uint32_t tgid, struct hawser_trace_sentence *why)
+{
+	char path[PATH_BYTES + 64], *line = NULL;
+	struct hawser_trace_sentence other;
+	const char *file;
+	int result = -ENOENT, attached;
+	size_t size = 0;
+
+	trace_say(why, "process %u has no probes of hawser", tgid);
+	while (getline(&line, &size, maps) > 0) {
+		file = mapped_file(line);
+		if (!file || !path_of(tgid, file, path, sizeof(path)))
+			continue;
+		attached = names_attach(names, path, file, &other);
+		if (attached == 0) {
+			result = 0;
+		} else if (attached != -ENOENT && result == -ENOENT) {
+			result = attached;
+			trace_say(why, "%s", other.text);
+		}
+	}
+	free(line);
+	return result;
+}
+
+static int attach_process(struct trace_names *names, uint32_t tgid, struct hawser_trace_sentence *why)
+{
+	char path[64];
+	FILE *maps;
+	int result;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", tgid);
+	maps = fopen(path, "re");
+	result = maps ? attach_mapped(names, maps, tgid, why) : -errno;
+	if (maps) {
+		fclose(maps);
+	} else if (result == -EACCES || result == -EPERM) {
+		trace_say(why,
+		    "process %u may not be looked at: needs CAP_SYS_PTRACE, because it is another user's or "
+		    "has "
+		    "capabilities (run it as root)",
+		    tgid);
+	} else {
+		result = result == -ENOENT ? -ESRCH : result;
+		trace_say(why, "process %u is not there any more", tgid);
+	}
+	return result;
+}
+
+void names_attach_all(struct trace_names *names)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	int result;
+
+	while (processes && (entry = readdir(processes))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		result = attach_process(names, (uint32_t)strtoul(entry->d_name, NULL, 10), NULL);
+		if (result == -EACCES || result == -EPERM)
+			names->refused++;
+	}
+	if (processes)
+		closedir(processes);
+}
+
+int hawser_trace_names_process(hawser_trace *trace, uint32_t tgid, struct hawser_trace_sentence *why)
+{
+	if (trace->names)
+		return attach_process(trace->names, tgid, why);
+	trace_say(why, "this trace was opened without names");
+	return -EINVAL;
+}
