@@ -12,6 +12,7 @@ typedef __s32 int32_t;
 typedef __u32 uint32_t;
 typedef __u64 uint64_t;
 typedef _Bool bool;
+#define NULL ((void *)0)
 
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
@@ -57,7 +58,8 @@ static __always_inline struct step *step_begin(uint8_t kind, uint64_t client, co
 	step->pid = (uint32_t)process_and_thread;
 	step->kind = kind;
 	/* Empty if it is not in memory: a probe waits for no page. */
-	bpf_probe_read_user_str(step->name, sizeof(step->name), name);
+	if (name)
+		bpf_probe_read_user_str(step->name, sizeof(step->name), name);
 	return step;
 }
 
@@ -123,6 +125,17 @@ int BPF_USDT(told, uint64_t client, const char *name, int from, int to, uint32_t
 	step->round = round;
 	step->attempt = attempt;
 	return step_end(step);
+}
+
+/* Whoever attaches to it must not be late: this one wakes. */
+SEC("tp_btf/sched_process_exec")
+int program(void *context)
+{
+	struct step *step = step_begin(STEP_PROGRAM, 0, NULL);
+
+	if (step)
+		bpf_ringbuf_submit(step, BPF_RB_FORCE_WAKEUP);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

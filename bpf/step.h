@@ -8,7 +8,13 @@
 
 #include <hawser/trace_record.h>
 
-enum step_kind { STEP_ATTEMPT_BEGIN, STEP_ATTEMPT_END, STEP_BACKOFF, STEP_TOLD };
+enum step_kind {
+	STEP_ATTEMPT_BEGIN,
+	STEP_ATTEMPT_END,
+	STEP_BACKOFF,
+	STEP_TOLD,
+	STEP_PROGRAM, /* a program was started, of which nothing but tgid is known; it may have probes */
+};
 
 enum { STEP_ADDRESS_BYTES = 28 /* of an IPv6 address; of a unix socket's as much as fits */ };
 

@@ -122,11 +122,14 @@ HAWSER_PUBLIC int hawser_trace_read_stories(
 HAWSER_PUBLIC int hawser_trace_flush_stories(
     hawser_trace *trace, hawser_trace_story_function function, void *user);
 
-/* hawser_trace_open attaches to all programs with hawser's probes that are running, as far as it may look.
- * This does so for a process that came later; other processes of the same file are covered with it, later ones,
- * too. It needs CAP_BPF and CAP_PERFMON, and CAP_SYS_PTRACE for processes of others or with capabilities.
- * 0: attached, now or before; -ENOENT: no probes; -ESRCH: no such process; -EACCES or -EPERM: not permitted;
- * -E2BIG: hawser_trace_names has files_max files already. */
+/* hawser_trace_open attaches to the files of all processes that are running, and hawser_trace_read_stories to
+ * those of programs that are started meanwhile, as far as they have hawser's probes and may be looked at: it
+ * needs CAP_SYS_ADMIN (Linux 6.18) beside CAP_BPF and CAP_PERFMON, and CAP_SYS_PTRACE for processes of others
+ * or with capabilities. All processes of a file are covered, later ones, too, without any capability.
+ *
+ * This is for a process that was missed, because it loaded its library later, say. 0: attached, now or before;
+ * -ENOENT: no probes; -ESRCH: no such process; -EACCES or -EPERM: not permitted; -E2BIG: there are files_max
+ * files already; -EINVAL: the trace was opened without names. */
 HAWSER_PUBLIC int hawser_trace_names_process(
     hawser_trace *trace, uint32_t tgid, struct hawser_trace_sentence *why);
 /* The same for a program or library that need not run yet. */
@@ -138,7 +141,8 @@ struct hawser_trace_names {
 	uint64_t unfinished; /* records handed over before their story was whole */
 	uint32_t files;      /* attached to */
 	uint32_t files_max;
-	uint32_t refused; /* processes that this one may not look at */
+	uint32_t refused; /* processes that might not be looked at when the trace was opened */
+	struct hawser_trace_sentence why_refused; /* the last of them */
 };
 HAWSER_PUBLIC int hawser_trace_names_read(hawser_trace *trace, struct hawser_trace_names *ret_names);
 

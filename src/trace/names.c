@@ -10,13 +10,19 @@
 #include "names.h"
 
 #include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static const char *const probes[NAMES_PROBES] = {"attempt_begin", "attempt_end", "backoff", "told"};
+
+#define NEEDED \
+	"it needs CAP_SYS_ADMIN beside CAP_BPF and CAP_PERFMON (before Linux 6.18 they may do), as root has"
 
 static struct names_verdict *verdict_of(struct trace_names *names, const struct stat *status)
 {
@@ -77,11 +83,7 @@ static int refuse(struct hawser_trace_sentence *why, const char *label, int resu
 		trace_say(
 		    why, "names come from %d programs at most; %s would be one more", NAMES_FILES_MAX, label);
 	else if (result == -EPERM || result == -EACCES)
-		trace_say(why,
-		    "not permitted to watch the probes of %s: needs CAP_BPF, CAP_PERFMON and to read that "
-		    "file "
-		    "(run it as root)",
-		    label);
+		trace_say(why, "not permitted to watch the probes of %s: " NEEDED, label);
 	else
 		trace_say(why, "the probes of %s cannot be watched: %s (%s)", label, strerror(-result),
 		    trace_heard());
@@ -162,8 +164,14 @@ static int on_step(void *context, void *data, size_t size)
 {
 	struct trace_names *names = context;
 
-	if (size == sizeof(struct step))
-		join_step(names->join, data);
+	const struct step *step = data;
+
+	if (size != sizeof(*step))
+		return 0;
+	if (step->kind != STEP_PROGRAM)
+		join_step(names->join, step);
+	else if (names->started_count < NAMES_STARTED_MAX)
+		names->started[names->started_count++] = step->tgid;
 	return 0;
 }
 
@@ -186,6 +194,37 @@ static int reading_begin(struct trace_names *names, struct ring_buffer *records)
 		return -errno;
 	result = watch(names, records);
 	return result < 0 ? result : watch(names, names->ring);
+}
+
+/* Whether probes may be watched at all, by one that never fires. */
+static int try_probe(struct hawser_trace_sentence *why)
+{
+	struct perf_event_attr attributes = {.size = sizeof(attributes), .disabled = 1};
+	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	bool known = file && fscanf(file, "%u", &attributes.type) == 1;
+	int fd = -1, result = -EOPNOTSUPP;
+
+	if (file)
+		fclose(file);
+	if (known) {
+		attributes.uprobe_path = (uint64_t)(uintptr_t) "/proc/self/exe";
+		fd = (int)syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+		result = fd < 0 ? -errno : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (result == -EACCES || result == -EPERM) {
+		trace_say(why, "not permitted to watch probes, from which names come: " NEEDED);
+		return -EPERM;
+	}
+	return result < 0 ? refuse(why, "this program", result) : 0;
+}
+
+/* Before those that run are looked at, so that none is missed between. */
+static int starts_watch(struct trace_names *names)
+{
+	names->starts = bpf_program__attach(bpf_object__find_program_by_name(names->object, "program"));
+	return names->starts ? 0 : -errno;
 }
 
 static bool memory_take(struct trace_names *names)
@@ -211,9 +250,14 @@ int names_open(
 	names->epoll = -1;
 	if (!memory_take(names))
 		return -ENOMEM;
+	result = try_probe(why);
+	if (result < 0)
+		return result;
 	result = load(names, options);
 	if (result == 0)
 		result = reading_begin(names, trace->ring);
+	if (result == 0)
+		result = starts_watch(names);
 	if (result < 0)
 		return trace_refused(why, result);
 	names_attach_all(names);
@@ -226,6 +270,7 @@ void names_close(struct trace_names *names)
 		return;
 	for (unsigned i = 0; i < names->files * NAMES_PROBES; i++)
 		bpf_link__destroy(names->links[i]);
+	bpf_link__destroy(names->starts);
 	ring_buffer__free(names->ring);
 	if (names->epoll >= 0)
 		close(names->epoll);
@@ -256,6 +301,7 @@ int hawser_trace_names_read(hawser_trace *trace, struct hawser_trace_names *ret_
 	answer.unfinished = names->unfinished;
 	answer.files = names->files;
 	answer.refused = names->refused;
+	answer.why_refused = names->why_refused;
 	*ret_names = answer;
 	return 0;
 }

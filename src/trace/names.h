@@ -14,6 +14,7 @@ enum {
 	NAMES_PROBES = 4,
 	NAMES_HELD_MAX = 4096,
 	NAMES_VERDICTS_MAX = 2048,
+	NAMES_STARTED_MAX = 64,
 };
 
 /* A file that was looked into. One that is written anew has another time. */
@@ -39,6 +40,10 @@ struct trace_names {
 	struct names_verdict verdicts[NAMES_VERDICTS_MAX];
 	unsigned verdicts_count; /* those beyond the room overwrite the oldest */
 	unsigned refused;
+	struct hawser_trace_sentence why_refused;
+	struct bpf_link *starts;             /* of programs */
+	uint32_t started[NAMES_STARTED_MAX]; /* since the last pass; more are met when they connect */
+	unsigned started_count;
 	struct ring_buffer *ring; /* of steps */
 	int epoll;                /* of both rings */
 	struct join *join;
@@ -65,5 +70,7 @@ int names_attach(
 /* ---- names_processes.c ---- */
 /* All that are running, as far as they may be looked at. */
 void names_attach_all(struct trace_names *names);
+/* Those that were started since. */
+void names_attach_started(struct trace_names *names);
 
 #endif

@@ -18,23 +18,23 @@
 
 enum { PATH_BYTES = 4096 };
 
-/* A file that was replaced since it was started can still be opened by the name of the program. */
-static bool path_of(uint32_t tgid, const char *mapped, char *ret_path, size_t size)
+/* The program itself, even if it was replaced since or lies where only its owner may look; else, through the
+ * root that the process sees. */
+static bool path_of(uint32_t tgid, const char *program, const char *mapped, char *ret_path, size_t size)
 {
-	static const char gone[] = " (deleted)";
-	char link[64], program[PATH_BYTES];
-	size_t length = strlen(mapped);
-	ssize_t read;
+	if (strcmp(program, mapped) == 0)
+		return (size_t)snprintf(ret_path, size, "/proc/%u/exe", tgid) < size;
+	return (size_t)snprintf(ret_path, size, "/proc/%u/root%s", tgid, mapped) < size;
+}
 
-	if (length < sizeof(gone) || strcmp(mapped + length - (sizeof(gone) - 1), gone) != 0)
-		return (size_t)snprintf(ret_path, size, "/proc/%u/root%s", tgid, mapped) < size;
+static void program_of(uint32_t tgid, char ret_program[PATH_BYTES])
+{
+	char link[64];
+	ssize_t length;
+
 	snprintf(link, sizeof(link), "/proc/%u/exe", tgid);
-	read = readlink(link, program, sizeof(program) - 1);
-	if (read < 0)
-		return false;
-	program[read] = '\0';
-	snprintf(ret_path, size, "%s", link);
-	return strcmp(program, mapped) == 0;
+	length = readlink(link, ret_program, PATH_BYTES - 1);
+	ret_program[length < 0 ? 0 : length] = '\0';
 }
 
 /* NULL: not of a file, or not executable. Cuts the end of the line. */
@@ -54,16 +54,17 @@ static const char *mapped_file(char *line)
 static int attach_mapped(
     struct trace_names *names, FILE *maps, uint32_t tgid, struct hawser_trace_sentence *why)
 {
-	char path[PATH_BYTES + 64], *line = NULL;
+	char path[PATH_BYTES + 64], program[PATH_BYTES], *line = NULL;
 	struct hawser_trace_sentence other;
 	const char *file;
 	int result = -ENOENT, attached;
 	size_t size = 0;
 
 	trace_say(why, "process %u has no probes of hawser", tgid);
+	program_of(tgid, program);
 	while (getline(&line, &size, maps) > 0) {
 		file = mapped_file(line);
-		if (!file || !path_of(tgid, file, path, sizeof(path)))
+		if (!file || !path_of(tgid, program, file, path, sizeof(path)))
 			continue;
 		attached = names_attach(names, path, file, &other);
 		if (attached == 0) {
@@ -105,17 +106,27 @@ void names_attach_all(struct trace_names *names)
 {
 	DIR *processes = opendir("/proc");
 	const struct dirent *entry;
+	struct hawser_trace_sentence why;
 	int result;
 
 	while (processes && (entry = readdir(processes))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
-		result = attach_process(names, (uint32_t)strtoul(entry->d_name, NULL, 10), NULL);
-		if (result == -EACCES || result == -EPERM)
-			names->refused++;
+		result = attach_process(names, (uint32_t)strtoul(entry->d_name, NULL, 10), &why);
+		if (result != -EACCES && result != -EPERM)
+			continue;
+		names->refused++;
+		names->why_refused = why;
 	}
 	if (processes)
 		closedir(processes);
+}
+
+void names_attach_started(struct trace_names *names)
+{
+	for (unsigned i = 0; i < names->started_count; i++)
+		attach_process(names, names->started[i], NULL);
+	names->started_count = 0;
 }
 
 int hawser_trace_names_process(hawser_trace *trace, uint32_t tgid, struct hawser_trace_sentence *why)

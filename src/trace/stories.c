@@ -126,6 +126,7 @@ static int pass(struct hawser_trace *trace)
 	if (result >= 0)
 		result = settle(names, false);
 	join_sweep(names->join, names->now_ns);
+	names_attach_started(names);
 	return result < 0 ? result : 0;
 }
 

@@ -19,7 +19,7 @@ static int on_story(
 {
 	struct live *live = user;
 
-	if (!story)
+	if (!story && !live->printer.arguments->names_file)
 		names_meet(live->trace, record);
 	return printer_print_story(record, story, &live->printer);
 }
@@ -52,10 +52,8 @@ int command_live(const struct arguments *arguments)
 	if (!session_open(&session, arguments))
 		return 1;
 	live.trace = session.trace;
-	if (arguments->options.names && !names_begin(session.trace, arguments)) {
-		session_close(&session);
-		return 1;
-	}
+	if (arguments->options.names)
+		names_begin(session.trace, arguments);
 	fprintf(stderr, "tracing connects, Ctrl-C ends it\n");
 	while (session_goes_on(&session) && result >= 0) {
 		result = read(&live, INTERVAL_MS);

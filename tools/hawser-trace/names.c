@@ -17,26 +17,18 @@ static struct {
 } met[MET_MAX];
 static unsigned complaints;
 
-bool names_begin(hawser_trace *trace, const struct arguments *arguments)
+void names_begin(hawser_trace *trace, const struct arguments *arguments)
 {
-	struct hawser_trace_sentence why = {""};
 	struct hawser_trace_names names = {0};
 
-	if (arguments->names_file && hawser_trace_names_file(trace, arguments->names_file, &why) < 0) {
-		fprintf(stderr, "hawser-trace: %s\n", why.text);
-		return false;
-	}
 	hawser_trace_names_read(trace, &names);
-	fprintf(stderr, "names come from %u program%s with hawser's probes, and from those that come%s\n",
-	    names.files, names.files == 1 ? "" : "s",
-	    arguments->names_file || names.files ? "" : " (of the first attempt none)");
+	fprintf(stderr, "names come from %u program%s with hawser's probes%s\n", names.files,
+	    names.files == 1 ? "" : "s", arguments->names_file ? "" : ", and from those that are started");
 	if (names.refused)
-		fprintf(stderr,
-		    "%u processes may not be looked at: that needs CAP_SYS_PTRACE (run it as root)\n",
-		    names.refused);
+		fprintf(stderr, "%u process%s stayed out of sight: %s\n", names.refused,
+		    names.refused == 1 ? "" : "es", names.why_refused.text);
 	if (!arguments->json)
 		story_explain(stderr);
-	return true;
 }
 
 void names_meet(hawser_trace *trace, const struct hawser_trace_record *record)

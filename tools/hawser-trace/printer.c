@@ -53,24 +53,17 @@ static void print_columns(const struct printer *printer, const struct hawser_tra
 	    record->syn_retransmits + !!(record->flags & HAWSER_TRACE_SYN_SENT), words_tame(destination));
 }
 
-void printer_print_detail(const struct hawser_trace_record *record)
+static void print_record(const struct printer *printer, const struct hawser_trace_record *record)
 {
+	char detail[160], target[HAWSER_TRACE_TARGET_BYTES + 1];
 	const char *name;
-	char detail[160];
 
+	print_columns(printer, record);
 	if (record->error) {
 		name = strerrorname_np(record->error);
 		printf("%s ", name ? name : "errno ?");
 	}
 	fputs(hawser_trace_detail_text(record, detail, sizeof(detail)), stdout);
-}
-
-static void print_record(const struct printer *printer, const struct hawser_trace_record *record)
-{
-	char target[HAWSER_TRACE_TARGET_BYTES + 1];
-
-	print_columns(printer, record);
-	printer_print_detail(record);
 	if (record->flags & HAWSER_TRACE_HAS_TAG) {
 		snprintf(target, sizeof(target), "%.*s", HAWSER_TRACE_TARGET_BYTES, record->target);
 		printf(" [%s #%" PRIu64 " attempt %u]", words_tame(target), record->client, record->attempt);

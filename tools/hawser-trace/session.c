@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A trace with an end: after --duration, at a signal, or when the command has seen enough. Once the programs
- * are attached, the process gives up every capability it has; with names it keeps three.
+ * are attached, the process gives up every capability it has; with --names and no file it keeps
+ * what it needs for programs that are started later.
  */
 #include "hawser-trace.h"
 
@@ -35,10 +36,10 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* What names need as long as processes come: to look at one, and to attach to it. */
+/* To look at programs that are started later, and to attach to their probes. */
 static uint32_t kept_capabilities(unsigned word, bool names)
 {
-	static const unsigned kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE};
+	static const unsigned kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_SYS_ADMIN};
 	uint32_t mask = 0;
 
 	for (unsigned i = 0; names && i < sizeof(kept) / sizeof(kept[0]); i++)
@@ -66,7 +67,7 @@ bool session_begin(struct session *session, const struct arguments *arguments)
 {
 	struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: a wait ends at once */
 
-	if (!give_up_capabilities(arguments->options.names)) {
+	if (!give_up_capabilities(arguments->options.names && !arguments->names_file)) {
 		fprintf(stderr, "hawser-trace: cannot give up capabilities: %s\n", strerror(errno));
 		return false;
 	}
@@ -102,12 +103,28 @@ static int open_pinned(
 	return result;
 }
 
-bool session_open(struct session *session, const struct arguments *arguments)
+static int open_new(
+    const struct arguments *arguments, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
 {
 	hawser_trace *trace;
+	int result = hawser_trace_open(&arguments->options, why, &trace);
+
+	if (result == 0 && arguments->names_file) {
+		result = hawser_trace_names_file(trace, arguments->names_file, why);
+		if (result < 0)
+			hawser_trace_close(trace);
+	}
+	if (result == 0)
+		*ret_trace = trace;
+	return result;
+}
+
+bool session_open(struct session *session, const struct arguments *arguments)
+{
+	hawser_trace *trace = NULL;
 	struct hawser_trace_sentence why = {""};
-	int result = arguments->pinned ? open_pinned(arguments, &why, &trace)
-				       : hawser_trace_open(&arguments->options, &why, &trace);
+	int result =
+	    arguments->pinned ? open_pinned(arguments, &why, &trace) : open_new(arguments, &why, &trace);
 
 	if (result < 0) {
 		fprintf(stderr, "hawser-trace: %s\n", why.text);

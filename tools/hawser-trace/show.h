@@ -37,7 +37,6 @@ int printer_print_story(
 /* What begins and ends the colour of its outcome, or nothing. */
 const char *printer_colour(const struct printer *printer, const struct hawser_trace_record *record);
 const char *printer_plain(const struct printer *printer);
-void printer_print_detail(const struct hawser_trace_record *record);
 
 /* ---- story.c: the same, with names ---- */
 void story_explain(FILE *file);
@@ -46,8 +45,8 @@ void story_print(const struct printer *printer, const struct hawser_trace_record
     const struct hawser_trace_story *story);
 
 /* ---- names.c: whose names are known ---- */
-/* Attaches to --names=FILE and says what names come from; false: that cannot be. */
-bool names_begin(hawser_trace *trace, const struct arguments *arguments);
+/* Says what names come from. */
+void names_begin(hawser_trace *trace, const struct arguments *arguments);
 /* Looks at the process of a record without a story, unless that has been done. */
 void names_meet(hawser_trace *trace, const struct hawser_trace_record *record);
 /* At the end, what is missing. */

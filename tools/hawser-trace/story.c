@@ -8,11 +8,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { CLIENT_WIDTH = 18 };
+enum { CLIENT_WIDTH = 20 };
 
 void story_print_header(void)
 {
-	printf("%-12s %7s %-*s %7s %5s %8s %8s %8s %8s %8s %8s %8s %-13s %-24s %s\n", "TIME", "PID",
+	printf("%-12s %7s %-*s %7s %5s %8s %8s %8s %8s %8s %8s %8s %-13s %-13s %s\n", "TIME", "PID",
 	    CLIENT_WIDTH, "CLIENT", "ATTEMPT", "ROUND", "WAITED", "SUBMIT", "SYN", "ANSWER", "COMPLETE",
 	    "VERIFY", "TELL", "OUTCOME", "DESTINATION", "DETAIL");
 }
@@ -58,16 +58,34 @@ static void print_duration(uint64_t ns)
 
 static void print_times(const struct hawser_trace_record *record, const struct hawser_trace_story *story)
 {
-	/* Of a unix socket, and where nothing was sent, there are no stages. */
-	bool staged = record->submit_to_syn_ns || record->syn_to_answer_ns || record->answer_to_completion_ns;
+	uint64_t known_ns = record->submit_to_syn_ns + record->answer_to_completion_ns;
+	uint64_t answer_ns = record->total_ns > known_ns ? record->total_ns - known_ns : 0;
 
 	print_duration(story ? story->backoff_ns : 0);
 	print_duration(story ? story->begin_to_submit_ns : 0);
 	print_duration(record->submit_to_syn_ns);
-	print_duration(staged ? record->syn_to_answer_ns : record->total_ns);
+	print_duration(answer_ns); /* or so long it was waited for; a unix socket has no other stage */
 	print_duration(record->answer_to_completion_ns);
 	print_duration(story ? story->completion_to_end_ns : 0);
 	print_duration(story ? story->end_to_told_ns : 0);
+}
+
+static const char *errno_name(const struct hawser_trace_record *record)
+{
+	const char *name = strerrorname_np(record->error);
+
+	return !record->error ? "-" : name ? name : "?";
+}
+
+static void print_detail(const struct hawser_trace_record *record)
+{
+	char detail[160];
+
+	hawser_trace_detail_text(record, detail, sizeof(detail));
+	if (record->syn_retransmits)
+		printf(" (%u SYNs)", record->syn_retransmits + 1);
+	if (detail[0])
+		printf(" (%s)", detail);
 }
 
 void story_print(const struct printer *printer, const struct hawser_trace_record *record,
@@ -81,10 +99,8 @@ void story_print(const struct printer *printer, const struct hawser_trace_record
 	print_client(record, story);
 	print_times(record, story);
 	hawser_trace_destination_text(record, destination, sizeof(destination));
-	printf("%s%-13s%s %-24s ", printer_colour(printer, record), hawser_trace_cause_name(record->cause),
-	    printer_plain(printer), words_tame(destination));
-	if (record->syn_retransmits)
-		printf("%u SYNs ", record->syn_retransmits + 1);
-	printer_print_detail(record);
+	printf("%s%-13s%s %-13s %s", printer_colour(printer, record), hawser_trace_cause_name(record->cause),
+	    printer_plain(printer), errno_name(record), words_tame(destination));
+	print_detail(record);
 	putchar('\n');
 }
