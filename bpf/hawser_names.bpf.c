@@ -38,9 +38,18 @@ static __always_inline bool is_wanted(uint64_t process_and_thread)
 		   (uint32_t)bpf_get_current_uid_gid() != config.uid);
 }
 
-/* NULL: nobody asked for it, or it is lost and counted. */
-static __always_inline struct step *step_begin(uint8_t kind, uint64_t client, const char *name)
+static __always_inline uint64_t argument(struct pt_regs *context, uint64_t number)
 {
+	long value = 0;
+
+	bpf_usdt_arg(context, number, &value);
+	return (uint64_t)value;
+}
+
+/* NULL: nobody asked for it, or it is lost and counted. */
+static __always_inline struct step *step_begin(uint8_t kind)
+{
+	uint64_t now = bpf_ktime_get_ns(); /* before anything here costs time */
 	uint64_t process_and_thread = bpf_get_current_pid_tgid();
 	struct step *step;
 
@@ -52,86 +61,95 @@ static __always_inline struct step *step_begin(uint8_t kind, uint64_t client, co
 		return NULL;
 	}
 	__builtin_memset(step, 0, sizeof(*step));
-	step->time_ns = bpf_ktime_get_ns();
-	step->client = client;
+	step->time_ns = now;
 	step->tgid = process_and_thread >> 32;
 	step->pid = (uint32_t)process_and_thread;
 	step->kind = kind;
-	/* Empty if it is not in memory: a probe waits for no page. */
-	if (name)
-		bpf_probe_read_user_str(step->name, sizeof(step->name), name);
 	return step;
 }
 
-static __always_inline int step_end(struct step *step)
+/* The first two arguments of each. */
+static __always_inline void step_name(struct step *step, struct pt_regs *context)
+{
+	step->client = argument(context, 0);
+	/* Empty if it is not in memory: a probe waits for no page. */
+	bpf_probe_read_user_str(step->name, sizeof(step->name), (const void *)argument(context, 1));
+}
+
+static __always_inline void step_end(struct step *step)
 {
 	bool wake = bpf_ringbuf_query(&steps, BPF_RB_AVAIL_DATA) >= config.wake_bytes;
 
 	bpf_ringbuf_submit(step, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+SEC("usdt")
+int attempt_begin(struct pt_regs *context)
+{
+	struct step *step = step_begin(STEP_ATTEMPT_BEGIN);
+
+	if (!step)
+		return 0;
+	step_name(step, context);
+	step->round = (uint32_t)argument(context, 2);
+	step->attempt = (uint32_t)argument(context, 3);
+	/* The client has room for the longest. */
+	bpf_probe_read_user(step->address, sizeof(step->address), (const void *)argument(context, 4));
+	step->address_size = (uint32_t)argument(context, 5);
+	step_end(step);
 	return 0;
 }
 
 SEC("usdt")
-int BPF_USDT(attempt_begin, uint64_t client, const char *name, uint32_t round, uint32_t attempt,
-    const void *address, uint32_t address_size)
+int attempt_end(struct pt_regs *context)
 {
-	struct step *step = step_begin(STEP_ATTEMPT_BEGIN, client, name);
+	struct step *step = step_begin(STEP_ATTEMPT_END);
 
 	if (!step)
 		return 0;
-	step->round = round;
-	step->attempt = attempt;
-	step->address_size = address_size;
-	/* The client has room for the longest. */
-	bpf_probe_read_user(step->address, sizeof(step->address), address);
-	return step_end(step);
+	step_name(step, context);
+	step->attempt = (uint32_t)argument(context, 2);
+	step->result = (int32_t)argument(context, 3);
+	step_end(step);
+	return 0;
 }
 
 SEC("usdt")
-int BPF_USDT(attempt_end, uint64_t client, const char *name, uint32_t attempt, int result)
+int backoff(struct pt_regs *context)
 {
-	struct step *step = step_begin(STEP_ATTEMPT_END, client, name);
+	struct step *step = step_begin(STEP_BACKOFF);
 
 	if (!step)
 		return 0;
-	step->attempt = attempt;
-	step->result = result;
-	return step_end(step);
+	step_name(step, context);
+	step->round = (uint32_t)argument(context, 2);
+	step->result = (int32_t)argument(context, 3);
+	step->delay_ns = argument(context, 5);
+	step_end(step);
+	return 0;
 }
 
 SEC("usdt")
-int BPF_USDT(
-    backoff, uint64_t client, const char *name, uint32_t round, int code, int cause, uint64_t delay_ns)
+int told(struct pt_regs *context)
 {
-	struct step *step = step_begin(STEP_BACKOFF, client, name);
+	struct step *step = step_begin(STEP_TOLD);
 
 	if (!step)
 		return 0;
-	step->round = round;
-	step->result = code;
-	step->delay_ns = delay_ns;
-	return step_end(step);
-}
-
-SEC("usdt")
-int BPF_USDT(told, uint64_t client, const char *name, int from, int to, uint32_t round, uint32_t attempt)
-{
-	struct step *step = step_begin(STEP_TOLD, client, name);
-
-	if (!step)
-		return 0;
-	step->from = (uint8_t)from;
-	step->to = (uint8_t)to;
-	step->round = round;
-	step->attempt = attempt;
-	return step_end(step);
+	step_name(step, context);
+	step->from = (uint8_t)argument(context, 2);
+	step->to = (uint8_t)argument(context, 3);
+	step->round = (uint32_t)argument(context, 4);
+	step->attempt = (uint32_t)argument(context, 5);
+	step_end(step);
+	return 0;
 }
 
 /* Whoever attaches to it must not be late: this one wakes. */
 SEC("tp_btf/sched_process_exec")
 int program(void *context)
 {
-	struct step *step = step_begin(STEP_PROGRAM, 0, NULL);
+	struct step *step = step_begin(STEP_PROGRAM);
 
 	if (step)
 		bpf_ringbuf_submit(step, BPF_RB_FORCE_WAKEUP);
