@@ -60,7 +60,6 @@ static int attach_mapped(
 	int result = -ENOENT, attached;
 	size_t size = 0;
 
-	trace_say(why, "process %u has no probes of hawser", tgid);
 	program_of(tgid, program);
 	while (getline(&line, &size, maps) > 0) {
 		file = mapped_file(line);
@@ -75,6 +74,8 @@ static int attach_mapped(
 		}
 	}
 	free(line);
+	if (result == -ENOENT)
+		trace_say(why, "process %u has no probes of hawser", tgid);
 	return result;
 }
 

@@ -137,7 +137,6 @@ static void run_clients(enum hawser_engine_choice engine, hawser_trace *trace)
 	    .backoff_base_ms = 1, .backoff_cap_ms = 1, .attempts_kept = KEPT, .on_change = on_change);
 	hawser_client *clients[CLIENTS];
 	hawser_loop *loop;
-	int result = 1;
 
 	cr_assert_eq(hawser_loop_new(&loop_options, &loop), 0);
 	for (unsigned i = 0; i < CLIENTS; i++) {
@@ -146,8 +145,7 @@ static void run_clients(enum hawser_engine_choice engine, hawser_trace *trace)
 		cr_assert_eq(hawser_client_new(loop, &options, &clients[i]), 0);
 	}
 	cr_assert_geq(hawser_loop_run(loop), 0);
-	for (; result > 0; cr_assert_geq(result, 0))
-		result = hawser_trace_read_stories(trace, 200, on_story, NULL);
+	storied_read(trace, on_story, NULL);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		if ((i + 1) % 2 == 0)
 			compare(i + 1, clients[i]);
