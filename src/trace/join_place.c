@@ -42,12 +42,16 @@ bool place_of_step(const struct step *step, struct place *ret_place)
 bool place_of_record(const struct hawser_trace_record *record, struct place *ret_place)
 {
 	const size_t path = offsetof(struct sockaddr_un, sun_path);
+	size_t length = sizeof(struct place) - path;
 	uint16_t port = htons(record->destination_port);
 	struct place place = {0};
 
 	memcpy(place.bytes, &record->family, sizeof(record->family));
 	if (record->family == AF_UNIX) {
-		memcpy(place.bytes + path, record->path, sizeof(place.bytes) - path);
+		/* What follows the end of a path is whatever lay there. */
+		if (record->path[0] != '@')
+			length = strnlen(record->path, length);
+		memcpy(place.bytes + path, record->path, length);
 		if (record->path[0] == '@')
 			place.bytes[path] = '\0';
 	} else if (record->family == AF_INET || record->family == AF_INET6) {

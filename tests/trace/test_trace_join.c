@@ -277,8 +277,10 @@ Test(trace_join, unix_places_are_paths_as_far_as_they_are_known)
 	begins_at("/run/x\0rest", 12, 1);
 	begins_at("\0x", 2, 2);
 	begins_at("/run/a/path/of/more/than/26/bytes", 34, 3);
+	memset(record.path, 'r', sizeof(record.path) - 1);
 	strcpy(record.path, "/run/x");
 	cr_expect_eq(story_of(&record).attempt, 1);
+	memset(record.path, 0, sizeof(record.path));
 	strcpy(record.path, "@x");
 	cr_expect_eq(story_of(&record).attempt, 2);
 	memset(record.path, 0, sizeof(record.path));
