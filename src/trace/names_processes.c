@@ -27,7 +27,8 @@ static bool path_of(uint32_t tgid, const char *program, const char *mapped, char
 	return (size_t)snprintf(ret_path, size, "/proc/%u/root%s", tgid, mapped) < size;
 }
 
-static void program_of(uint32_t tgid, char ret_program[PATH_BYTES])
+/* The kernel's own threads have none. -EACCES: its maps may be seen, perhaps, but not its files. */
+static int program_of(uint32_t tgid, char ret_program[PATH_BYTES])
 {
 	char link[64];
 	ssize_t length;
@@ -35,6 +36,7 @@ static void program_of(uint32_t tgid, char ret_program[PATH_BYTES])
 	snprintf(link, sizeof(link), "/proc/%u/exe", tgid);
 	length = readlink(link, ret_program, PATH_BYTES - 1);
 	ret_program[length < 0 ? 0 : length] = '\0';
+	return length < 0 && (errno == EACCES || errno == EPERM) ? -EACCES : 0;
 }
 
 /* NULL: not of a file, or not executable. Cuts the end of the line. */
@@ -51,16 +53,15 @@ static const char *mapped_file(char *line)
 	return line + path;
 }
 
-static int attach_mapped(
-    struct trace_names *names, FILE *maps, uint32_t tgid, struct hawser_trace_sentence *why)
+static int attach_mapped(struct trace_names *names, FILE *maps, uint32_t tgid, const char *program,
+    struct hawser_trace_sentence *why)
 {
-	char path[PATH_BYTES + 64], program[PATH_BYTES], *line = NULL;
+	char path[PATH_BYTES + 64], *line = NULL;
 	struct hawser_trace_sentence other;
 	const char *file;
 	int result = -ENOENT, attached;
 	size_t size = 0;
 
-	program_of(tgid, program);
 	while (getline(&line, &size, maps) > 0) {
 		file = mapped_file(line);
 		if (!file || !path_of(tgid, program, file, path, sizeof(path)))
@@ -81,20 +82,23 @@ static int attach_mapped(
 
 static int attach_process(struct trace_names *names, uint32_t tgid, struct hawser_trace_sentence *why)
 {
-	char path[64];
-	FILE *maps;
-	int result;
+	char path[64], program[PATH_BYTES];
+	FILE *maps = NULL;
+	int result = program_of(tgid, program);
 
-	snprintf(path, sizeof(path), "/proc/%u/maps", tgid);
-	maps = fopen(path, "re");
-	result = maps ? attach_mapped(names, maps, tgid, why) : -errno;
+	if (result == 0) {
+		snprintf(path, sizeof(path), "/proc/%u/maps", tgid);
+		maps = fopen(path, "re");
+		result = maps ? 0 : -errno;
+	}
 	if (maps) {
+		result = attach_mapped(names, maps, tgid, program, why);
 		fclose(maps);
 	} else if (result == -EACCES || result == -EPERM) {
 		trace_say(why,
-		    "process %u may not be looked at: needs CAP_SYS_PTRACE, because it is another user's or "
-		    "has "
-		    "capabilities (run it as root)",
+		    "process %u may not be looked at: that needs CAP_SYS_PTRACE, because it is another "
+		    "user's or "
+		    "has capabilities",
 		    tgid);
 	} else {
 		result = result == -ENOENT ? -ESRCH : result;
