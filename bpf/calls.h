@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * connect(2) itself, on request, for it costs a little at every system call of the machine: unix sockets, and
- * connects that fail before TCP begins. Whatever reaches TCP is left to tcp.h, but for a failure that only
- * the return value tells.
+ * connect(2) itself, on request: unix sockets, and connects that fail before TCP begins. Whatever reaches TCP
+ * is left to tcp.h, but for a failure that only the return value tells. Where the kernel lets its functions
+ * be traced, the programs sit at those that connect a stream; elsewhere at the entry and exit of every system
+ * call of the machine, which costs each of them a little.
  */
 #ifndef HAWSER_BPF_CALLS_H
 #define HAWSER_BPF_CALLS_H
@@ -38,13 +39,12 @@ static __always_inline bool is_connect(const struct pt_regs *registers)
 #error "say where this machine keeps the arguments of a system call"
 #endif
 
-SEC("?tp_btf/sys_enter")
-int BPF_PROG(call_enter, struct pt_regs *registers, long number)
+static __always_inline int call_begin(const struct pt_regs *registers)
 {
 	uint64_t thread = bpf_get_current_pid_tgid();
 	struct call call = {};
 
-	if (number != CALL_CONNECT || !is_connect(registers) || !admits_owner((uint32_t)(thread >> 32)))
+	if (!is_connect(registers) || !admits_owner((uint32_t)(thread >> 32)))
 		return 0;
 	call.start_ns = bpf_ktime_get_ns();
 	call.user_address = CALL_ADDRESS(registers);
@@ -98,8 +98,7 @@ static __always_inline void call_report(const struct pt_regs *registers, const s
 		call_end(flight, key, result);
 }
 
-SEC("?tp_btf/sys_exit")
-int BPF_PROG(call_exit, struct pt_regs *registers, long result)
+static __always_inline int call_returned(const struct pt_regs *registers, long result)
 {
 	uint64_t thread, key;
 	struct flight *flight;
@@ -123,6 +122,51 @@ int BPF_PROG(call_exit, struct pt_regs *registers, long result)
 	}
 	bpf_map_delete_elem(&calls, &thread);
 	return 0;
+}
+
+/* ---- by every system call ---- */
+
+SEC("?tp_btf/sys_enter")
+int BPF_PROG(call_enter, struct pt_regs *registers, long number)
+{
+	return number == CALL_CONNECT ? call_begin(registers) : 0;
+}
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(call_exit, struct pt_regs *registers, long result)
+{
+	return call_returned(registers, result);
+}
+
+/* ---- by the functions that connect, which rings and the kernel itself call as well ---- */
+
+static __always_inline const struct pt_regs *registers_of_thread(void)
+{
+	return (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+SEC("?fentry/inet_stream_connect")
+int BPF_PROG(call_enter_inet)
+{
+	return call_begin(registers_of_thread());
+}
+
+SEC("?fexit/inet_stream_connect")
+int BPF_PROG(call_exit_inet, struct socket *socket, void *address, int address_size, int flags, int result)
+{
+	return call_returned(registers_of_thread(), result);
+}
+
+SEC("?fentry/unix_stream_connect")
+int BPF_PROG(call_enter_unix)
+{
+	return call_begin(registers_of_thread());
+}
+
+SEC("?fexit/unix_stream_connect")
+int BPF_PROG(call_exit_unix, struct socket *socket, void *address, int address_size, int flags, int result)
+{
+	return call_returned(registers_of_thread(), result);
 }
 
 #endif

@@ -258,6 +258,10 @@ struct timespec64 {
 	long tv_nsec;
 };
 
+struct io_timeout {
+	struct io_kiocb *head;
+};
+
 struct io_timeout_data {
 	struct timespec64 ts;
 };

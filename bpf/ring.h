@@ -22,65 +22,6 @@ static __always_inline struct flight *flight_of_request(const struct io_kiocb *r
 	return flight_find((uint64_t)request);
 }
 
-/* The request's file is not looked up yet when a timeout is linked to it, but it was submitted just now: most
- * likely it is this processor's latest. */
-static __always_inline struct flight *flight_of_submission(struct io_kiocb *request)
-{
-	uint32_t zero = 0;
-	const struct latest *last = bpf_map_lookup_elem(&latest, &zero);
-	const struct sock *sk;
-	struct flight *flight;
-
-	if (last && last->request == (uint64_t)request)
-		return last->key ? flight_find(last->key) : NULL;
-	sk = sock_of_request(request);
-	flight = sk ? flight_find((uint64_t)sk) : NULL;
-	if (flight && flight->request == (uint64_t)request)
-		return flight;
-	return flight_find((uint64_t)request);
-}
-
-/* `head` is the first of the chain; the timeout guards the last, for it is not in the chain yet. */
-static __always_inline struct io_kiocb *guarded(struct io_kiocb *head)
-{
-	struct io_kiocb *last = head;
-
-#pragma unroll
-	for (int i = 0; i < 8; i++) {
-		struct io_kiocb *next = last->link;
-
-		if (!next)
-			break;
-		last = next;
-	}
-	return last;
-}
-
-OPTIONAL("tp_btf/io_uring_link")
-int BPF_PROG(ring_link, struct io_kiocb *request, struct io_kiocb *head)
-{
-	struct io_timeout_data *timeout;
-	struct timespec64 time = {};
-	struct io_kiocb *connect;
-	struct flight *flight;
-
-	/* It is submitted by whom the connect is. */
-	if (request->opcode != OPERATION_LINK_TIMEOUT ||
-	    !admits_owner((uint32_t)(bpf_get_current_pid_tgid() >> 32)))
-		return 0;
-	connect = guarded(head);
-	if (connect->opcode != OPERATION_CONNECT)
-		return 0;
-	flight = flight_of_submission(connect);
-	if (!flight)
-		return 0;
-	timeout = request->async_data;
-	bpf_core_read(&time, sizeof(time), &timeout->ts);
-	flight->record.deadline_ns = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-	flight->record.flags |= HAWSER_TRACE_HAS_DEADLINE;
-	return 0;
-}
-
 static __always_inline int request_mark(struct io_kiocb *request, uint32_t flag)
 {
 	struct flight *flight = request->opcode == OPERATION_CONNECT ? flight_of_request(request) : NULL;
@@ -100,7 +41,8 @@ int BPF_PROG(ring_poll_arm, struct io_kiocb *request)
 OPTIONAL("tp_btf/io_uring_queue_async_work")
 int BPF_PROG(ring_queue_async_work, struct io_kiocb *request)
 {
-	struct flight *flight = request->opcode == OPERATION_CONNECT ? flight_of_submission(request) : NULL;
+	struct flight *flight =
+	    request->opcode == OPERATION_CONNECT ? flight_of_submission(request->ctx, request) : NULL;
 
 	if (flight)
 		flight->record.flags |= HAWSER_TRACE_WORKER;

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * How a connect of io_uring begins: its submission is the begin of its flight. The rest is in ring.h.
+ * How a connect of io_uring begins: its submission is the begin of its flight, and that of a timeout which
+ * is linked to it tells its deadline. The rest is in ring.h.
  */
 #ifndef HAWSER_BPF_RING_BEGIN_H
 #define HAWSER_BPF_RING_BEGIN_H
 
 #include "submission.h"
 
-static __always_inline struct sock *sock_of_request(struct io_kiocb *request)
+static __always_inline struct sock *sock_of_submission(struct io_ring_ctx *context, uint64_t flags, int fd)
 {
-	int fd = request->cqe.fd;
-
-	if (request->flags & REQUEST_FIXED_FILE)
-		return sock_of_fixed(request->ctx, (uint32_t)fd);
-	return sock_of_descriptor(fd);
+	return flags & REQUEST_FIXED_FILE ? sock_of_fixed(context, (uint32_t)fd) : sock_of_descriptor(fd);
 }
 
 static __always_inline uint32_t netns_of_request(const struct sock *sk)
@@ -64,7 +61,7 @@ static __always_inline uint64_t flight_begin(struct io_kiocb *request)
 	struct flight *flight;
 	const struct sock *sk;
 
-	sk = sock_of_request(request);
+	sk = sock_of_submission(request->ctx, request->flags, request->cqe.fd);
 	if (!admits_sample(sk))
 		return 0;
 	key = sk ? (uint64_t)sk : name;
@@ -103,11 +100,60 @@ static __always_inline int request_begin(struct io_kiocb *request)
 	return 0;
 }
 
+/* Its file is not looked up yet, but it was submitted just now: most likely it is this processor's latest. */
+static __always_inline struct flight *flight_of_submission(
+    struct io_ring_ctx *context, const struct io_kiocb *request)
+{
+	uint32_t zero = 0;
+	const struct latest *last = bpf_map_lookup_elem(&latest, &zero);
+	const struct sock *sk;
+	struct flight *flight;
+
+	if (last && last->request == (uint64_t)request)
+		return last->key ? flight_find(last->key) : NULL;
+	sk = sock_of_submission(context, BPF_CORE_READ(request, flags), BPF_CORE_READ(request, cqe.fd));
+	flight = sk ? flight_find((uint64_t)sk) : NULL;
+	if (flight && flight->request == (uint64_t)request)
+		return flight;
+	return flight_find((uint64_t)request);
+}
+
+/* A linked timeout is submitted right after the request that it guards, and points to it. */
+static __always_inline int deadline_begin(struct io_kiocb *request)
+{
+	const struct io_timeout *timeout =
+	    (const void *)request + bpf_core_field_offset(struct io_kiocb, cmd);
+	const struct io_timeout_data *data = request->async_data;
+	struct timespec64 time = {};
+	struct io_kiocb *guarded;
+	struct flight *flight;
+
+	/* It is submitted by whom the connect is. */
+	if (!admits_owner((uint32_t)(bpf_get_current_pid_tgid() >> 32)))
+		return 0;
+	guarded = BPF_CORE_READ(timeout, head);
+	if (!guarded || BPF_CORE_READ(guarded, opcode) != OPERATION_CONNECT)
+		return 0;
+	flight = flight_of_submission(request->ctx, guarded);
+	if (!flight || bpf_core_read(&time, sizeof(time), &data->ts))
+		return 0;
+	flight->record.deadline_ns = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+	flight->record.flags |= HAWSER_TRACE_HAS_DEADLINE;
+	return 0;
+}
+
+static __always_inline int request_submitted(struct io_kiocb *request)
+{
+	if (request->opcode == OPERATION_CONNECT)
+		return request_begin(request);
+	return request->opcode == OPERATION_LINK_TIMEOUT ? deadline_begin(request) : 0;
+}
+
 #if BUILT_FOR(604, 9999)
 OPTIONAL("tp_btf/io_uring_submit_req")
 int BPF_PROG(ring_submit, struct io_kiocb *request)
 {
-	return request->opcode == OPERATION_CONNECT ? request_begin(request) : 0;
+	return request_submitted(request);
 }
 #endif
 
@@ -116,7 +162,7 @@ int BPF_PROG(ring_submit, struct io_kiocb *request)
 OPTIONAL("tp_btf/io_uring_submit_sqe")
 int BPF_PROG(ring_submit_sqe, struct io_kiocb *request)
 {
-	return request->opcode == OPERATION_CONNECT ? request_begin(request) : 0;
+	return request_submitted(request);
 }
 #endif
 

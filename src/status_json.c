@@ -7,29 +7,9 @@
  * Failures: no buffer (-EINVAL), a forked child (-ECHILD); a buffer that is too small gets as much as fits.
  */
 #include "client.h"
+#include "core/writer.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-struct writer {
-	char *text;
-	size_t size;
-	size_t length;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct writer *writer, const char *format, ...)
-{
-	size_t room = writer->length < writer->size ? writer->size - writer->length : 0;
-	va_list arguments;
-	int written;
-
-	va_start(arguments, format);
-	written = vsnprintf(room ? writer->text + writer->length : NULL, room, format, arguments);
-	va_end(arguments);
-	if (written > 0)
-		writer->length += (size_t)written;
-}
 
 /* The bytes of the character that begins here, which is not ASCII; 0 when none does. Table 3-7 of the Unicode
  * Standard: beside the continuation bytes themselves, only the second byte has limits of its own. */
@@ -55,78 +35,79 @@ static int put_character(struct writer *writer, const char *text)
 	int size = 1;
 
 	if (byte == '"' || byte == '\\') {
-		put(writer, "\\%c", byte);
+		writer_put(writer, "\\%c", byte);
 	} else if (byte < 0x20 || byte == 0x7f) {
-		put(writer, "\\u%04x", byte);
+		writer_put(writer, "\\u%04x", byte);
 	} else if (byte < 0x7f) {
-		put(writer, "%c", byte);
+		writer_put(writer, "%c", byte);
 	} else {
 		size = character_size((const unsigned char *)text);
 		if (size)
-			put(writer, "%.*s", size, text);
+			writer_put(writer, "%.*s", size, text);
 		else
-			put(writer, "\\ufffd");
+			writer_put(writer, "\\ufffd");
 	}
 	return size ? size : 1;
 }
 
 static void put_string(struct writer *writer, const char *text)
 {
-	put(writer, "\"");
+	writer_put(writer, "\"");
 	while (*text)
 		text += put_character(writer, text);
-	put(writer, "\"");
+	writer_put(writer, "\"");
 }
 
 static void put_failure(struct writer *writer, int code, enum hawser_stage stage, enum hawser_cause cause)
 {
-	put(writer, "{\"errno\":\"%s\",\"stage\":\"%s\",\"cause\":\"%s\"}", hawser_errno_name(code),
+	writer_put(writer, "{\"errno\":\"%s\",\"stage\":\"%s\",\"cause\":\"%s\"}", hawser_errno_name(code),
 	    hawser_stage_name(stage), hawser_cause_name(cause));
 }
 
 static void put_attempts(struct writer *writer, const struct hawser_status *status)
 {
-	put(writer, ",\"attempts\":[");
+	writer_put(writer, ",\"attempts\":[");
 	for (uint32_t i = 0; i < status->attempts_count; i++) {
 		const struct hawser_attempt_status *attempt = &status->attempts[i];
 
-		put(writer, "%s{\"round\":%u,\"attempt\":%u,\"address\":", i ? "," : "", attempt->round,
-		    attempt->attempt);
+		writer_put(writer, "%s{\"round\":%u,\"attempt\":%u,\"address\":", i ? "," : "",
+		    attempt->round, attempt->attempt);
 		put_string(writer, attempt->address);
-		put(writer,
+		writer_put(writer,
 		    ",\"resolve_us\":%u,\"connect_us\":%u,\"setup_us\":%u,\"ended_ns\":%llu,\"failure\":",
 		    attempt->resolve_us, attempt->connect_us, attempt->setup_us,
 		    (unsigned long long)attempt->ended_ns);
 		if (attempt->code)
 			put_failure(writer, attempt->code, attempt->stage, attempt->cause);
 		else
-			put(writer, "null");
-		put(writer, "}");
+			writer_put(writer, "null");
+		writer_put(writer, "}");
 	}
-	put(writer, "]");
+	writer_put(writer, "]");
 }
 
 static void put_counters(struct writer *writer, const struct hawser_status *status)
 {
-	put(writer,
+	writer_put(writer,
 	    ",\"connections\":%llu,\"losses\":%llu,\"rebinds\":%llu,\"bytes_sent\":%llu,\"bytes_received\":%"
 	    "llu",
 	    (unsigned long long)status->connections, (unsigned long long)status->losses,
 	    (unsigned long long)status->rebinds, (unsigned long long)status->bytes_sent,
 	    (unsigned long long)status->bytes_received);
-	put(writer, ",\"causes\":{");
+	writer_put(writer, ",\"causes\":{");
 	for (int i = 1; i < HAWSER_CAUSES; i++)
-		put(writer, "%s\"%s\":%llu", i > 1 ? "," : "", hawser_cause_name((enum hawser_cause)i),
+		writer_put(writer, "%s\"%s\":%llu", i > 1 ? "," : "", hawser_cause_name((enum hawser_cause)i),
 		    (unsigned long long)status->causes[i]);
-	put(writer, "},\"bindings\":{");
+	writer_put(writer, "},\"bindings\":{");
 	for (int i = 0; i < HAWSER_BINDING_STATES; i++)
-		put(writer, "%s\"%s\":%u", i ? "," : "",
+		writer_put(writer, "%s\"%s\":%u", i ? "," : "",
 		    hawser_binding_state_name((enum hawser_binding_state)i), status->bindings[i]);
-	put(writer, "},\"calls_waiting\":%u,\"calls_in_flight\":%u,\"unsent_bytes\":%u,\"ready_time\":[",
+	writer_put(writer,
+	    "},\"calls_waiting\":%u,\"calls_in_flight\":%u,\"unsent_bytes\":%u,\"ready_time\":[",
 	    status->calls_waiting, status->calls_in_flight, status->unsent_bytes);
 	for (int i = 0; i < HAWSER_TIME_BUCKETS; i++)
-		put(writer, "%s%u", i ? "," : "", status->ready_time[i]);
-	put(writer, "]");
+		writer_put(writer, "%s%u", i ? "," : "", status->ready_time[i]);
+	writer_put(writer, "]");
 }
 
 int hawser_client_status_json(const hawser_client *client, char *text, size_t size)
@@ -142,24 +123,25 @@ int hawser_client_status_json(const hawser_client *client, char *text, size_t si
 	result = hawser_client_status(client, &status);
 	if (result < 0)
 		return result;
-	put(&writer, "{\"name\":");
+	writer_put(&writer, "{\"name\":");
 	put_string(&writer, client->name);
-	put(&writer, ",\"target\":");
+	writer_put(&writer, ",\"target\":");
 	put_string(&writer, client->target_text);
-	put(&writer, ",\"state\":\"%s\",\"engine\":\"%s\",\"address\":", hawser_state_name(status.state),
+	writer_put(&writer,
+	    ",\"state\":\"%s\",\"engine\":\"%s\",\"address\":", hawser_state_name(status.state),
 	    status.engine);
 	put_string(&writer, status.address);
-	put(&writer,
+	writer_put(&writer,
 	    ",\"round\":%u,\"attempt\":%u,\"failures_in_a_row\":%u,\"next_retry_ns\":%llu,\"age_ns\":%llu",
 	    status.round, status.attempt, status.failures_in_a_row, (unsigned long long)status.next_retry_ns,
 	    (unsigned long long)status.age_ns);
 	put_counters(&writer, &status);
-	put(&writer, ",\"last_failure\":");
+	writer_put(&writer, ",\"last_failure\":");
 	if (status.last_code)
 		put_failure(&writer, status.last_code, status.last_stage, status.last_cause);
 	else
-		put(&writer, "null");
+		writer_put(&writer, "null");
 	put_attempts(&writer, &status);
-	put(&writer, "}");
+	writer_put(&writer, "}");
 	return (int)writer.length;
 }

@@ -3,10 +3,9 @@
  * Looks moves up and prints tables. It runs no effects and keeps no state: connection.c and binding.c do.
  */
 #include "core/machine.h"
+#include "core/writer.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 const struct move *machine_move(const struct machine *machine, unsigned state, unsigned event)
@@ -19,25 +18,6 @@ const struct move *machine_move(const struct machine *machine, unsigned state, u
 	machine->fired[pair]++;
 #endif
 	return &machine->moves[pair];
-}
-
-struct writer {
-	char *text;
-	size_t size;
-	size_t length;
-};
-
-__attribute__((format(printf, 2, 3))) static void write_text(struct writer *writer, const char *format, ...)
-{
-	size_t room = writer->length < writer->size ? writer->size - writer->length : 0;
-	va_list arguments;
-	int written;
-
-	va_start(arguments, format);
-	written = vsnprintf(room ? writer->text + writer->length : NULL, room, format, arguments);
-	va_end(arguments);
-	if (written > 0)
-		writer->length += (size_t)written;
 }
 
 static const struct move *move_at(const struct machine *machine, unsigned state, unsigned event)
@@ -56,37 +36,37 @@ static void write_arrow(struct writer *writer, const struct machine *machine, un
 		if (!move->why || move->to != to)
 			continue;
 		if (!before[0])
-			write_text(
+			writer_put(
 			    writer, "\t%s --> %s: ", machine->state_names[from], machine->state_names[to]);
-		write_text(writer, "%s%s", before, machine->event_names[event]);
+		writer_put(writer, "%s%s", before, machine->event_names[event]);
 		before = ", ";
 	}
 	if (before[0])
-		write_text(writer, "\n");
+		writer_put(writer, "\n");
 }
 
 static void write_mermaid(struct writer *writer, const struct machine *machine)
 {
-	write_text(writer, "stateDiagram-v2\n\t[*] --> %s\n", machine->state_names[0]);
+	writer_put(writer, "stateDiagram-v2\n\t[*] --> %s\n", machine->state_names[0]);
 	for (unsigned from = 0; from < machine->states; from++)
 		for (unsigned to = 0; to < machine->states; to++)
 			write_arrow(writer, machine, from, to);
-	write_text(writer, "\t%s --> [*]\n", machine->state_names[machine->states - 1]);
+	writer_put(writer, "\t%s --> [*]\n", machine->state_names[machine->states - 1]);
 }
 
 static void write_graphviz(struct writer *writer, const struct machine *machine)
 {
-	write_text(writer, "digraph %s {\n\tnode [shape=box, style=rounded];\n", machine->name);
+	writer_put(writer, "digraph %s {\n\tnode [shape=box, style=rounded];\n", machine->name);
 	for (unsigned state = 0; state < machine->states; state++)
 		for (unsigned event = 0; event < machine->events; event++) {
 			const struct move *move = move_at(machine, state, event);
 
 			if (move->why)
-				write_text(writer, "\t%s -> %s [label=\"%s\", tooltip=\"%s\"];\n",
+				writer_put(writer, "\t%s -> %s [label=\"%s\", tooltip=\"%s\"];\n",
 				    machine->state_names[state], machine->state_names[move->to],
 				    machine->event_names[event], move->why);
 		}
-	write_text(writer, "}\n");
+	writer_put(writer, "}\n");
 }
 
 int machine_diagram(const struct machine *machine, const char *kind, char *text, size_t size)

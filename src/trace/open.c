@@ -104,7 +104,7 @@ static int check_options(const struct hawser_trace_options *options, struct haws
 static bool wants(const struct hawser_trace_options *options, enum trace_part part)
 {
 	return part == TRACE_PART_TCP || (part == TRACE_PART_RING && !options->no_ring) ||
-	       (part == TRACE_PART_CALLS && options->calls);
+	       (part >= TRACE_PART_CALLS && options->calls);
 }
 
 /* A part of which something is needed and missing. */
@@ -131,16 +131,21 @@ static int flags_set(struct bpf_object *object, bool ring, bool calls, bool cook
 static int select_programs(struct bpf_object *object, const struct hawser_trace_options *options,
     const struct btf *btf, struct hawser_trace_sentence *why)
 {
-	bool parts[] = {[TRACE_PART_TCP] = false, [TRACE_PART_RING] = false, [TRACE_PART_CALLS] = false};
+	bool parts[TRACE_PARTS], calls;
 
-	for (unsigned part = TRACE_PART_TCP; part <= TRACE_PART_CALLS; part++)
+	for (unsigned part = 0; part < TRACE_PARTS; part++)
 		parts[part] = wants(options, part) && !is_crippled(part, btf);
+	if (parts[TRACE_PART_FUNCTIONS])
+		parts[TRACE_PART_FUNCTIONS] = trace_loads("inet_stream_connect", BPF_TRACE_FENTRY);
+	if (parts[TRACE_PART_FUNCTIONS])
+		parts[TRACE_PART_CALLS] = false;
+	calls = parts[TRACE_PART_CALLS] || parts[TRACE_PART_FUNCTIONS];
 	if (!parts[TRACE_PART_TCP]) {
 		trace_say(why,
 		    "this kernel lacks the tracepoint inet_sock_set_state, without which no connect is seen");
 		return -ENOENT;
 	}
-	if (options->calls && !parts[TRACE_PART_CALLS]) {
+	if (options->calls && !calls) {
 		trace_say(why, "this kernel lacks the tracepoints sys_enter and sys_exit, so connect(2) "
 			       "cannot be traced");
 		return -ENOENT;
@@ -154,8 +159,7 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 	/* The helper that makes cookies came to tracing programs between 5.10 and 5.15, as that tracepoint
 	 * did.
 	 */
-	return flags_set(
-	    object, parts[TRACE_PART_RING], parts[TRACE_PART_CALLS], trace_role_fits("ICMP", btf));
+	return flags_set(object, parts[TRACE_PART_RING], calls, trace_role_fits("ICMP", btf));
 }
 
 /* Before 5.12 the kernel lacks the instruction that its table needs, as it lacks cookies: there the programs

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool loads_tracing(const char *name, enum bpf_attach_type type)
+bool trace_loads(const char *name, enum bpf_attach_type type)
 {
 	/* r0 = 0; exit */
 	const struct bpf_insn instructions[] = {
@@ -57,8 +57,8 @@ int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_AB
 
 	trace_listen();
 	btf = btf__load_vmlinux_btf();
-	tracing = loads_tracing("inet_sock_set_state", BPF_TRACE_RAW_TP);
-	fentry = loads_tracing("__sys_connect_file", BPF_TRACE_FENTRY);
+	tracing = trace_loads("inet_sock_set_state", BPF_TRACE_RAW_TP);
+	fentry = trace_loads("inet_stream_connect", BPF_TRACE_FENTRY);
 	trace_unlisten();
 	add(ret_abilities, &count, "BTF", btf != NULL,
 	    btf ? "the kernel describes its types"
@@ -72,11 +72,12 @@ int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_AB
 		const struct trace_program *program = &trace_programs[i];
 		bool fits = trace_role_fits(program->role, btf);
 
-		if (is_first_of_role(i))
+		if (program->part != TRACE_PART_FUNCTIONS && is_first_of_role(i))
 			add(ret_abilities, &count, program->role, fits, fits ? "yes" : program->lost);
 	}
 	add(ret_abilities, &count, "fentry", fentry,
-	    fentry ? "functions of the kernel can be traced" : "not needed: tracepoints are enough");
+	    fentry ? "connect(2) is traced where it connects: no other system call pays for it"
+		   : "connect(2), where asked for, is traced at every system call, which pays a little");
 	btf__free(btf);
 	return count;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which programs this kernel can run: those whose tracepoint its BTF has, with as many arguments as the
- * program expects. BTF names a tracepoint x by a typedef btf_trace_x of a pointer to a function, whose first
- * argument is nobody's.
+ * Which programs this kernel can run: those whose tracepoint (or function) its BTF has, with as many
+ * arguments as the program expects. BTF names a tracepoint x by a typedef btf_trace_x of a pointer to a
+ * function, whose first argument is nobody's.
  */
 #include "trace.h"
 
@@ -30,8 +30,6 @@ const struct trace_program trace_programs[] = {
 	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
     {"ring_complete_result", "io_uring_complete", 5, ANY, TRACE_PART_RING, true, "io_uring completions",
 	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
-    {"ring_link", "io_uring_link", 2, 2, TRACE_PART_RING, false, "io_uring deadlines",
-	"a deadline that passed cannot be told from a cancelled connect"},
     {"ring_overflow", "io_uring_cqe_overflow", 3, ANY, TRACE_PART_RING, false, "io_uring overflows",
 	"connects whose completion overflows the ring stay in flight for ever"},
     {"ring_poll_arm", "io_uring_poll_arm", 1, ANY, TRACE_PART_RING, false, "io_uring polls",
@@ -42,30 +40,35 @@ const struct trace_program trace_programs[] = {
 	"unix sockets and failures before TCP are not seen of connect(2)"},
     {"call_exit", "sys_exit", 2, 2, TRACE_PART_CALLS, true, "connect(2) results",
 	"unix sockets and failures before TCP are not seen of connect(2)"},
+    {"call_enter_inet", "inet_stream_connect", 4, 4, TRACE_PART_FUNCTIONS, true, "calls by function", ""},
+    {"call_exit_inet", "inet_stream_connect", 4, 4, TRACE_PART_FUNCTIONS, true, "calls by function", ""},
+    {"call_enter_unix", "unix_stream_connect", 4, 4, TRACE_PART_FUNCTIONS, true, "calls by function", ""},
+    {"call_exit_unix", "unix_stream_connect", 4, 4, TRACE_PART_FUNCTIONS, true, "calls by function", ""},
 };
 const unsigned trace_programs_count = sizeof(trace_programs) / sizeof(trace_programs[0]);
 
-/* -1: there is no such tracepoint. */
-static int arguments_of(const struct btf *btf, const char *tracepoint)
+static const struct btf_type *prototype_of(const struct btf *btf, const struct trace_program *program)
 {
+	bool function = program->part == TRACE_PART_FUNCTIONS;
 	const struct btf_type *type;
 	char name[64];
 	int id;
 
-	snprintf(name, sizeof(name), "btf_trace_%s", tracepoint);
-	id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
+	snprintf(name, sizeof(name), "%s%s", function ? "" : "btf_trace_", program->tracepoint);
+	id = btf__find_by_name_kind(btf, name, function ? BTF_KIND_FUNC : BTF_KIND_TYPEDEF);
 	if (id < 0)
-		return -1;
+		return NULL;
 	type = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
-	if (!type || !btf_is_ptr(type))
-		return -1;
-	type = btf__type_by_id(btf, type->type);
-	return type && btf_is_func_proto(type) ? btf_vlen(type) - 1 : -1;
+	if (!function)
+		type = type && btf_is_ptr(type) ? btf__type_by_id(btf, type->type) : NULL;
+	return type && btf_is_func_proto(type) ? type : NULL;
 }
 
 bool trace_program_fits(const struct trace_program *program, const struct btf *btf)
 {
-	int arguments = arguments_of(btf, program->tracepoint);
+	const struct btf_type *prototype = prototype_of(btf, program);
+	int nobodys = program->part == TRACE_PART_FUNCTIONS ? 0 : 1;
+	int arguments = prototype ? btf_vlen(prototype) - nobodys : -1;
 
 	return arguments >= program->arguments_least && arguments <= program->arguments_most;
 }

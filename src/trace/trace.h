@@ -51,10 +51,16 @@ extern const unsigned char trace_names_object_end[];
 /* ---- select.c: which programs this kernel can run ---- */
 struct trace_program {
 	const char *name;
-	const char *tracepoint; /* as BTF names it, without btf_trace_ */
-	int arguments_least;    /* how many the tracepoint has, for programs of one version's */
+	const char *tracepoint; /* as BTF names it, without btf_trace_; or a function */
+	int arguments_least;    /* how many it has, for programs of one version's */
 	int arguments_most;
-	enum trace_part { TRACE_PART_TCP, TRACE_PART_RING, TRACE_PART_CALLS } part;
+	enum trace_part {
+		TRACE_PART_TCP,
+		TRACE_PART_RING,
+		TRACE_PART_CALLS,
+		TRACE_PART_FUNCTIONS, /* instead of TRACE_PART_CALLS, where functions can be traced */
+		TRACE_PARTS
+	} part;
 	bool needed; /* its part is of no use without it, or without another of the same `role` */
 	const char *role;
 	const char *lost; /* what is lost without it */
@@ -65,6 +71,10 @@ extern const unsigned trace_programs_count;
 bool trace_program_fits(const struct trace_program *program, const struct btf *btf);
 /* Whether some program of that role fits. */
 bool trace_role_fits(const char *role, const struct btf *btf);
+
+/* ---- probe.c ---- */
+/* Tried with a program that does nothing. */
+bool trace_loads(const char *name, enum bpf_attach_type type);
 
 /* ---- open.c ---- */
 /* Where the linker put a variable of the programs. -ENOENT: they are not those that this library knows. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -98,6 +99,27 @@ CLIENT_TEST(bytes, a43_descriptors_of_a_waiting_call_are_kept_or_closed)
 	cr_assert_eq(fcntl(fds[1], F_GETFD), -1, "closed with the call that had it");
 	bed_host(bed, NULL);
 	bed_wait(bed, "descriptor kept");
+}
+
+/* A descriptor that cannot be received is one that the program would wait for in vain. */
+CLIENT_TEST(bytes, no_descriptor_left_for_those_that_the_host_sends_is_a_loss)
+{
+	hawser_binding *files = bound(bed, "Files", NULL);
+	struct rlimit before;
+	struct rlimit none;
+	int lowest = dup(0);
+
+	cr_assert_geq(lowest, 0);
+	close(lowest);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)lowest;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	cr_assert_eq(bed_invoke(bed, files, "Open", "no room for it"), 0);
+	bed_wait(bed, "call receive EMFILE local, maybe executed");
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	bed_wait(bed, "Files bound");
+	cr_expect_eq(bed_count(bed, "reply"), 0);
 }
 
 CLIENT_TEST(bytes, descriptors_over_tcp_are_refused_and_stay_the_callers)

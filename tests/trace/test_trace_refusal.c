@@ -187,12 +187,10 @@ Test(trace_refusal, without_what_can_be_spared)
 	struct hawser_trace_options records;
 
 	network_enter();
-	without((const char *const[]){
-	    "inet_sk_error_report", "kfree_skb", "io_uring_submit_req", "io_uring_link", NULL});
+	without((const char *const[]){"inet_sk_error_report", "kfree_skb", "io_uring_submit_req", NULL});
 	expect_lost("ICMP", "needs Linux 5.15");
 	expect_lost("local firewall", "5.17");
 	expect_lost("io_uring submissions", "network alone");
-	expect_lost("io_uring deadlines", "cancelled");
 	options.config.filters = HAWSER_TRACE_FILTER_TGID;
 	options.config.tgid = (uint32_t)getpid();
 	refuse_once(&options);

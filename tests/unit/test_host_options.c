@@ -16,47 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../support/host.h"
+#include "../support/host_stage.h"
 #include "../support/peer.h"
 
 enum { ECHO = 1, SILENCE_MS = 150 };
 
-static struct host host;
-static char directory[HOST_PATH_BYTES];
-static const char *path; /* of the target */
-static char target[HOST_TARGET_BYTES];
-
-static void set_up(void)
-{
-	cr_assert_eq(host_directory_make(directory), 0);
-	snprintf(target, sizeof(target), "unix:%s/x.sock", directory);
-	path = target + strlen("unix:");
-}
-
-static void tear_down(void)
-{
-	host_kill(&host);
-	host_directory_remove(directory);
-}
-
-TestSuite(host_options, .init = set_up, .fini = tear_down);
-
-#define START(...) cr_assert_eq(host_start(&host, HOST_ARGUMENTS(__VA_ARGS__)), 0, "%s", host_errors(&host))
-
-static void serves(const char *where)
-{
-	int fd = peer_connect(where);
-	cr_assert_geq(fd, 0, "%s: %s", where, strerror(-fd));
-	peer_invoke(fd, 1, ECHO, 1, "hello");
-	cr_assert_str_eq(peer_receive(fd), peer_reply_hex(1, false, "hello"), "%s", where);
-	close(fd);
-}
-
-static bool exists(const char *name)
-{
-	struct stat status;
-	return lstat(name, &status) == 0;
-}
+TestSuite(host_options, .init = host_stage_set_up, .fini = host_stage_tear_down);
 
 static size_t output_read(char *text, size_t size)
 {

@@ -12,47 +12,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../support/host.h"
+#include "../support/host_stage.h"
 #include "../support/peer.h"
 
 enum { ECHO = 1 };
 
-static struct host host;
-static char directory[HOST_PATH_BYTES];
-static const char *path; /* of the target */
-static char target[HOST_TARGET_BYTES];
-
-static void set_up(void)
-{
-	cr_assert_eq(host_directory_make(directory), 0);
-	snprintf(target, sizeof(target), "unix:%s/x.sock", directory);
-	path = target + strlen("unix:");
-}
-
-static void tear_down(void)
-{
-	host_kill(&host);
-	host_directory_remove(directory);
-}
-
-TestSuite(host_paths, .init = set_up, .fini = tear_down, .timeout = 120);
-
-#define START(...) cr_assert_eq(host_start(&host, HOST_ARGUMENTS(__VA_ARGS__)), 0, "%s", host_errors(&host))
-
-static void serves(const char *where)
-{
-	int fd = peer_connect(where);
-	cr_assert_geq(fd, 0, "%s: %s", where, strerror(-fd));
-	peer_invoke(fd, 1, ECHO, 1, "hello");
-	cr_assert_str_eq(peer_receive(fd), peer_reply_hex(1, false, "hello"), "%s", where);
-	close(fd);
-}
-
-static bool exists(const char *name)
-{
-	struct stat status;
-	return lstat(name, &status) == 0;
-}
+TestSuite(host_paths, .init = host_stage_set_up, .fini = host_stage_tear_down, .timeout = 120);
 
 /* A host with these arguments ends with 1 and this sentence. */
 static void fails(const char *const *arguments, const char *sentence)

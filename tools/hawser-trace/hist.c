@@ -128,7 +128,10 @@ static int show(const struct screen *screen)
 
 int command_hist(const struct arguments *arguments)
 {
+	struct arguments cheapest = *arguments;
+
 	if (screen_refuses_minimum(arguments, "hist"))
 		return 2;
-	return screen_run(arguments, false, show);
+	cheapest.options.histograms = true; /* nothing else is shown */
+	return screen_run(&cheapest, false, show);
 }
