@@ -3,7 +3,8 @@
  * libhawser-trace: watch connects, one's own or all of the machine's, with the eBPF programs of hawser. A
  * library of its own (pkg-config hawser-trace), so that libhawser needs no libbpf.
  *
- * It needs CAP_BPF and CAP_PERFMON until hawser_trace_open has returned, and nothing afterwards. A trace
+ * It needs CAP_BPF and CAP_PERFMON until hawser_trace_open has returned, and nothing afterwards; with names
+ * more, and as long as programs that are started are to be told of (hawser_trace_names_process). A trace
  * belongs to one thread at a time. Functions return 0 or a negative errno; outputs come last, are named
  * ret_..., and are untouched on failure.
  */
@@ -33,8 +34,9 @@ struct hawser_trace_options {
 	/* Histogram mode, the cheapest: histograms by layer and cause, and counters, for as long as the trace
 	 * is open. No records, no destinations, and of connects in flight nothing but their age. */
 	bool histograms;
-	/* What processes linked with hawser say of their attempts, too: see hawser_trace_read_stories. It reads
-	 * their USDT probes, which cost nothing where nobody asks, and a microsecond or two each from now on. */
+	/* What processes linked with hawser say of their attempts, too: see hawser_trace_read_stories. It
+	 * reads their USDT probes, which cost nothing where nobody asks, and a microsecond or two each from
+	 * now on. */
 	bool names;
 	uint32_t inflight_max;  /* connects in flight at once; more are counted, not seen */
 	uint32_t records_bytes; /* of a ring buffer; a power of two of pages */
@@ -97,10 +99,10 @@ struct hawser_trace_story {
 	char name[HAWSER_TRACE_TARGET_BYTES]; /* of the client, cut; empty where it could not be read */
 	uint64_t client;                      /* its number in its loop */
 	uint64_t begin_ns;                    /* CLOCK_MONOTONIC */
-	uint64_t backoff_ns;                  /* between the failure and the attempt's round; its own retries */
-	uint64_t begin_to_submit_ns;          /* to the record's start_ns */
-	uint64_t completion_to_end_ns;        /* until hawser has seen and verified it */
-	uint64_t end_to_told_ns;              /* until its owner's on_change is about to run */
+	uint64_t backoff_ns;           /* between the failure and the attempt's round; its own retries */
+	uint64_t begin_to_submit_ns;   /* to the record's start_ns */
+	uint64_t completion_to_end_ns; /* until hawser has seen and verified it */
+	uint64_t end_to_told_ns;       /* until its owner's on_change is about to run */
 	uint32_t attempt;
 	uint32_t round;
 	int32_t result; /* negative errno; else the descriptor */
@@ -127,9 +129,9 @@ HAWSER_PUBLIC int hawser_trace_flush_stories(
  * needs CAP_SYS_ADMIN (Linux 6.18) beside CAP_BPF and CAP_PERFMON, and CAP_SYS_PTRACE for processes of others
  * or with capabilities. All processes of a file are covered, later ones, too, without any capability.
  *
- * This is for a process that was missed, because it loaded its library later, say. 0: attached, now or before;
- * -ENOENT: no probes; -ESRCH: no such process; -EACCES or -EPERM: not permitted; -E2BIG: there are files_max
- * files already; -EINVAL: the trace was opened without names. */
+ * This is for a process that was missed, because it loaded its library later, say. 0: attached, now or
+ * before; -ENOENT: no probes; -ESRCH: no such process; -EACCES or -EPERM: not permitted; -E2BIG: there are
+ * files_max files already; -EINVAL: the trace was opened without names. */
 HAWSER_PUBLIC int hawser_trace_names_process(
     hawser_trace *trace, uint32_t tgid, struct hawser_trace_sentence *why);
 /* The same for a program or library that need not run yet. */

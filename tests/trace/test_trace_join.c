@@ -206,7 +206,7 @@ Test(trace_join, processes_threads_names_and_times_are_told_apart)
 	record.pid = 12;
 	cr_expect_null(join_take(join, &record), "another thread's");
 	record = record_of(1100, 300, 1);
-	strcpy(record.target, "other");
+	snprintf(record.target, sizeof(record.target), "%s", "other");
 	cr_expect_null(join_take(join, &record), "another loop's");
 	record = record_of(900, 300, 1);
 	cr_expect_null(join_take(join, &record), "before it began");
@@ -278,13 +278,13 @@ Test(trace_join, unix_places_are_paths_as_far_as_they_are_known)
 	begins_at("\0x", 2, 2);
 	begins_at("/run/a/path/of/more/than/26/bytes", 34, 3);
 	memset(record.path, 'r', sizeof(record.path) - 1);
-	strcpy(record.path, "/run/x");
+	snprintf(record.path, sizeof(record.path), "%s", "/run/x");
 	cr_expect_eq(story_of(&record).attempt, 1);
 	memset(record.path, 0, sizeof(record.path));
-	strcpy(record.path, "@x");
+	snprintf(record.path, sizeof(record.path), "%s", "@x");
 	cr_expect_eq(story_of(&record).attempt, 2);
 	memset(record.path, 0, sizeof(record.path));
-	strcpy(record.path, "/run/a/path/of/more/than/26/bytes");
+	snprintf(record.path, sizeof(record.path), "%s", "/run/a/path/of/more/than/26/bytes");
 	cr_expect_eq(story_of(&record).attempt, 3);
 }
 

@@ -43,10 +43,11 @@ Test(trace_names_tool, a_line_tells_the_whole_story)
 {
 	skip_without_names();
 	watch("--names");
-	shell_expect("watch.err", "a line an attempt of a client of hawser");
+	shell_expect("watch.err", "each line is an attempt: how long its round WAITED in backoff");
 	shell_expect("watch.err", "4 connects, 4 refused");
 	/* The cause of each line stands where the header says, and all but the names is words and figures. */
 	cr_expect_eq(shell_run("columns", "awk 'NR == 1 { at = index($0, \"OUTCOME\") } "
+					  "NR == 1 && !index($0, \"ERRNO         DESTINATION\") { exit 1 } "
 					  "NR > 1 && index($0, \"refused\") != at { exit 1 }' watch.out"),
 	    0, "%s", shell_text("watch.out"));
 	cr_expect_eq(

@@ -179,3 +179,30 @@ Test(trace_story_limits, a_reader_that_has_enough_misses_none, .timeout = 30)
 	hawser_loop_free(loop);
 	storied_end(trace);
 }
+
+/* Copies are other files. */
+Test(trace_story_limits, programs_beyond_sixteen_are_refused, .timeout = 60)
+{
+	hawser_trace *trace = storied_begin(0);
+	const char *build = getenv("HAWSER_BUILD_DIR");
+	struct hawser_trace_sentence why = {""};
+	char folder[] = "/tmp/hawser-names-XXXXXX", command[512], path[64];
+	struct hawser_trace_names names;
+	int result = 0;
+
+	cr_assert_not_null(build, "run it by tests/run");
+	cr_assert_not_null(mkdtemp(folder));
+	for (unsigned i = 0; i < 20 && result == 0; i++) {
+		snprintf(path, sizeof(path), "%s/%u", folder, i);
+		snprintf(command, sizeof(command), "cp %s/bin/hawser %s", build, path);
+		cr_assert_eq(system(command), 0);
+		result = hawser_trace_names_file(trace, path, &why);
+	}
+	cr_expect_eq(result, -E2BIG, "%s", why.text);
+	cr_expect_not_null(strstr(why.text, "16 programs at most"), "%s", why.text);
+	cr_assert_eq(hawser_trace_names_read(trace, &names), 0);
+	cr_expect_eq(names.files, names.files_max);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	cr_expect_eq(system(command), 0);
+	storied_end(trace);
+}

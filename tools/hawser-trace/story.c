@@ -14,17 +14,18 @@ void story_print_header(void)
 {
 	printf("%-12s %7s %-*s %7s %5s %8s %8s %8s %8s %8s %8s %8s %-13s %-13s %s\n", "TIME", "PID",
 	    CLIENT_WIDTH, "CLIENT", "ATTEMPT", "ROUND", "WAITED", "SUBMIT", "SYN", "ANSWER", "COMPLETE",
-	    "VERIFY", "TELL", "OUTCOME", "DESTINATION", "DETAIL");
+	    "VERIFY", "TELL", "OUTCOME", "ERRNO", "DESTINATION");
 }
 
 void story_explain(FILE *file)
 {
-	fputs("a line an attempt of a client of hawser: how long its round WAITED in backoff, then how long "
-	      "until "
-	      "the loop\n"
-	      "had SUBMITted it, the SYN was sent, the ANSWER came, the kernel had COMPLETEd it, hawser had "
-	      "VERIFYed it,\n"
-	      "and its owner was TOLD; connects of others, in parentheses, have the kernel's part alone\n",
+	fputs(
+	    "each line is an attempt: how long its round WAITED in backoff, then how long until the loop had "
+	    "SUBMITted it,\n"
+	    "the SYN was sent, the ANSWER came, the kernel had COMPLETEd it, hawser had VERIFYed it, and was "
+	    "about to TELL\n"
+	    "its owner; of connects that are not hawser's, (in parentheses), the kernel's part alone is "
+	    "known\n",
 	    file);
 }
 
