@@ -31,26 +31,28 @@ void attempt_remove(struct join_attempt *attempt)
 	attempt->list = NULL;
 }
 
-static unsigned row_of(const void *data, size_t size, uint64_t seed)
+static unsigned row_of(const uint64_t *words, size_t count)
 {
-	const uint8_t *bytes = data;
-	uint64_t hash = 0xcbf29ce484222325ULL ^ seed;
+	uint64_t hash = 0xcbf29ce484222325ULL;
 
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3ULL;
+	for (size_t i = 0; i < count; i++)
+		hash = (hash ^ words[i] ^ hash >> 29) * 0x9e3779b97f4a7c15ULL;
 	return (unsigned)(hash >> 40) % JOIN_ROWS;
 }
 
 static unsigned row_of_number(uint32_t tgid, uint64_t client, uint32_t attempt)
 {
-	const uint64_t numbers[] = {tgid, client, attempt};
+	const uint64_t words[] = {(uint64_t)tgid << 32 | attempt, client};
 
-	return row_of(numbers, sizeof(numbers), 0);
+	return row_of(words, 2);
 }
 
 static unsigned row_of_place(uint32_t tgid, uint32_t pid, const struct place *place)
 {
-	return row_of(place, sizeof(*place), (uint64_t)tgid << 32 | pid);
+	uint64_t words[5] = {(uint64_t)tgid << 32 | pid};
+
+	memcpy(words + 1, place, sizeof(*place));
+	return row_of(words, 5);
 }
 
 static void attempt_unlink(struct join *join, struct join_attempt *attempt)

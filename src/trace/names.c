@@ -196,8 +196,8 @@ static int reading_begin(struct trace_names *names, struct ring_buffer *records)
 	return result < 0 ? result : watch(names, names->ring);
 }
 
-/* Whether probes may be watched at all, by one that never fires. */
-static int try_probe(struct hawser_trace_sentence *why)
+/* By one that never fires. */
+int names_try(struct hawser_trace_sentence *why)
 {
 	struct perf_event_attr attributes = {.size = sizeof(attributes), .disabled = 1};
 	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
@@ -250,7 +250,7 @@ int names_open(
 	names->epoll = -1;
 	if (!memory_take(names))
 		return -ENOMEM;
-	result = try_probe(why);
+	result = names_try(why);
 	if (result < 0)
 		return result;
 	result = load(names, options);

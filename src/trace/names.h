@@ -58,6 +58,8 @@ struct trace_names {
 };
 
 /* ---- names.c ---- */
+/* Whether probes may be watched at all. */
+int names_try(struct hawser_trace_sentence *why);
 /* As trace_refused says it, in `why`. */
 int names_open(struct hawser_trace *trace, const struct hawser_trace_options *options,
     struct hawser_trace_sentence *why);
