@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CLIENTS = 40, ATTEMPTS = 60, KEPT = HAWSER_ATTEMPTS_MAX, SAMPLES = CLIENTS / 2 * ATTEMPTS };
+enum { CLIENTS = 48, ATTEMPTS = 60, KEPT = HAWSER_ATTEMPTS_MAX, SAMPLES = CLIENTS / 2 * ATTEMPTS };
 
 __attribute__((constructor)) static void prepare(void)
 {
