@@ -99,10 +99,10 @@ struct hawser_trace_story {
 	char name[HAWSER_TRACE_TARGET_BYTES]; /* of the client, cut; empty where it could not be read */
 	uint64_t client;                      /* its number in its loop */
 	uint64_t begin_ns;                    /* CLOCK_MONOTONIC */
-	uint64_t backoff_ns;           /* between the failure and the attempt's round; its own retries */
-	uint64_t begin_to_submit_ns;   /* to the record's start_ns */
-	uint64_t completion_to_end_ns; /* until hawser has seen and verified it */
-	uint64_t end_to_told_ns;       /* until its owner's on_change is about to run */
+	uint64_t backoff_ns;                  /* how long it backed off before the attempt's round */
+	uint64_t begin_to_submit_ns;          /* to the record's start_ns */
+	uint64_t completion_to_end_ns;        /* until hawser has seen and verified it */
+	uint64_t end_to_told_ns;              /* until its owner's on_change is about to run */
 	uint32_t attempt;
 	uint32_t round;
 	int32_t result; /* negative errno; else the descriptor */
