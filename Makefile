@@ -189,11 +189,14 @@ $(O)/bin/$1: $(call objects,$(wildcard tools/$1/*.c)) $(if $(filter hawser-host,
 	$$(call say,LINK,$$@)
 	$$(link) $(if $(filter hawser-host,$1),-lpthread,$(LIBS))
 endef
-$(foreach tool,$(filter-out hawser-demo hawser-trace,$(TOOLS)),$(eval $(call tool_rule,$(tool))))
+$(foreach tool,$(filter-out hawser-bench hawser-demo hawser-trace,$(TOOLS)),$(eval $(call tool_rule,$(tool))))
 
-$(O)/bin/hawser-demo: $(call objects,$(wildcard tools/hawser-demo/*.c)) $(O)/lib/libhawser-trace.a $(O)/lib/libhawser.a
+$(O)/bin/hawser-bench $(O)/bin/hawser-demo: $(O)/lib/libhawser-trace.a $(O)/lib/libhawser.a
 	$(call say,LINK,$@)
 	$(link) $(LIBS) $(TRACE_LIBS)
+
+$(O)/bin/hawser-bench: $(call objects,$(wildcard tools/hawser-bench/*.c))
+$(O)/bin/hawser-demo: $(call objects,$(wildcard tools/hawser-demo/*.c))
 
 $(O)/bin/hawser-trace: $(call objects,$(wildcard tools/hawser-trace/*.c)) $(O)/lib/libhawser-trace.a
 	$(call say,LINK,$@)

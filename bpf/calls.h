@@ -18,18 +18,20 @@ static __always_inline bool is_connect(const struct pt_regs *registers)
 {
 	const struct task_struct *task = bpf_get_current_task_btf();
 
-	return registers->orig_ax == CALL_CONNECT && !(task->thread_info.status & TASK_IS_COMPAT);
+	return CALL_NUMBER(registers) == CALL_CONNECT && !(task->thread_info.status & TASK_IS_COMPAT);
 }
 
 #define CALL_FD(registers) ((int)(registers)->di)
 #define CALL_ADDRESS(registers) ((uint64_t)(registers)->si)
 #define CALL_SIZE(registers) ((uint32_t)(registers)->dx)
 #elif defined(__TARGET_ARCH_arm64)
-enum { CALL_CONNECT = 203 };
+enum { CALL_CONNECT = 203, THREAD_IS_32_BIT = 1 << 22 };
 
 static __always_inline bool is_connect(const struct pt_regs *registers)
 {
-	return registers->syscallno == CALL_CONNECT;
+	const struct task_struct *task = bpf_get_current_task_btf();
+
+	return CALL_NUMBER(registers) == CALL_CONNECT && !(task->thread_info.flags & THREAD_IS_32_BIT);
 }
 
 #define CALL_FD(registers) ((int)(registers)->orig_x0)
@@ -76,7 +78,7 @@ static __always_inline void call_report(const struct pt_regs *registers, const s
 	struct flight_record *record;
 	struct flight *flight;
 
-	if (!sk || !admits_sample(sk))
+	if (!sk || !is_stream(sk) || !admits_sample(sk))
 		return;
 	flight = flight_insert(key);
 	if (!flight)
@@ -89,10 +91,9 @@ static __always_inline void call_report(const struct pt_regs *registers, const s
 #endif
 	owner_fill(record);
 	address_read(record, call->user_address, CALL_SIZE(registers));
-	/* Only streams connect: a datagram socket is given a default destination. */
-	if ((record->family != AF_UNIX && BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) ||
-	    !admits_route(record->netns, record->family, record->destination_port, record->destination) ||
-	    !record->family)
+	/* AF_UNSPEC disconnects. */
+	if (!record->family ||
+	    !admits_route(record->netns, record->family, record->destination_port, record->destination))
 		flight_forget(key);
 	else
 		call_end(flight, key, result);
@@ -139,11 +140,6 @@ int BPF_PROG(call_exit, struct pt_regs *registers, long result)
 }
 
 /* ---- by the functions that connect, which rings and the kernel itself call as well ---- */
-
-static __always_inline const struct pt_regs *registers_of_thread(void)
-{
-	return (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-}
 
 SEC("?fentry/inet_stream_connect")
 int BPF_PROG(call_enter_inet)

@@ -58,7 +58,8 @@ static __always_inline bool admits_owner(uint32_t tgid)
 	return true;
 }
 
-/* By the number of the socket's inode, not by chance: every program must decide alike. */
+/* By the number of the socket's inode, not by chance: every program must decide alike. Mixed, for a program
+ * that opens its sockets by turns has every other number. */
 static __always_inline bool admits_sample(const struct sock *sk)
 {
 	const struct socket_alloc *holder;
@@ -66,7 +67,8 @@ static __always_inline bool admits_sample(const struct sock *sk)
 	if (!(config.filters & HAWSER_TRACE_FILTER_SAMPLE) || config.sample < 2 || !sk)
 		return true;
 	holder = (const void *)BPF_CORE_READ(sk, sk_socket);
-	return !holder || BPF_CORE_READ(holder, vfs_inode.i_ino) % config.sample == 0;
+	return !holder ||
+	       (uint32_t)(BPF_CORE_READ(holder, vfs_inode.i_ino) * GOLDEN_RATIO >> 32) % config.sample == 0;
 }
 
 static __always_inline bool routes_filtered(void)
@@ -132,11 +134,22 @@ static __always_inline bool owner_fill(struct flight_record *record)
 
 /* ---- end ---- */
 
+/* An answer is there, but the programs have not seen whose (net/ipv4/icmp.c, icmp_err_convert). */
+static __always_inline bool is_of_icmp(int32_t error)
+{
+	return error == EHOSTUNREACH || error == ENETUNREACH || error == ENOPROTOOPT || error == EPROTO ||
+	       error == EHOSTDOWN || error == ENONET || error == ECONNREFUSED;
+}
+
 /* What the caller was told, explained by what the network said. */
 static __always_inline uint32_t cause_of_errno(const struct flight *flight, int32_t error)
 {
-	if (flight->record.flags & HAWSER_TRACE_ANSWERED)
-		return flight->answer == HAWSER_TRACE_OK ? HAWSER_TRACE_LOCAL_ERROR : flight->answer;
+	uint8_t answer = flight->answer;
+
+	if (answer == HAWSER_TRACE_OK + 1) /* and reset before its owner looked */
+		return error == ECONNRESET ? HAWSER_TRACE_REFUSED : HAWSER_TRACE_LOCAL_ERROR;
+	if (answer)
+		return answer - 1;
 	if (flight->record.family == AF_UNIX && error == EAGAIN)
 		return HAWSER_TRACE_BACKLOG_FULL;
 	if (flight->record.family == AF_UNIX && error == ECONNREFUSED)
@@ -149,9 +162,13 @@ static __always_inline uint32_t cause_of_errno(const struct flight *flight, int3
 	if (error == ETIMEDOUT)
 		return flight->record.flags & HAWSER_TRACE_FIREWALL ? HAWSER_TRACE_LOCAL_DROP
 								    : HAWSER_TRACE_TIMEOUT;
-	if (error == ECONNABORTED)
+	if (error == ECONNABORTED || error == ECONNRESET)
 		return HAWSER_TRACE_ABORTED;
-	if (flight->record.flags & (HAWSER_TRACE_HAS_ICMP | HAWSER_TRACE_POLLED))
+	if ((flight->record.flags | flight->ring_flags) & HAWSER_TRACE_HAS_ICMP)
+		return HAWSER_TRACE_ICMP;
+	if (error == ECONNREFUSED && flight->record.family == AF_INET) /* of which ICMP leaves its message */
+		return HAWSER_TRACE_REFUSED;
+	if (is_of_icmp(error))
 		return HAWSER_TRACE_ICMP;
 	return HAWSER_TRACE_LOCAL_ERROR;
 }
@@ -184,10 +201,11 @@ static __always_inline uint32_t slot_of(uint64_t ns)
 
 static __always_inline void histogram_add(struct hawser_trace_histogram *histogram, uint64_t ns)
 {
-	histogram->count++;
-	histogram->sum_ns += ns;
+	/* Each processor has its own, but a softirq may interrupt a program there. */
+	count(&histogram->count);
+	__sync_fetch_and_add(&histogram->sum_ns, ns);
 	/* The verifiers of 5.10 and 6.1 do not remember a comparison, but they do a mask. */
-	histogram->slots[slot_of(ns) & (HAWSER_TRACE_SLOTS - 1)]++;
+	count(&histogram->slots[slot_of(ns) & (HAWSER_TRACE_SLOTS - 1)]);
 }
 
 static __always_inline void name_add(uint32_t layer, uint32_t cause)
@@ -263,7 +281,7 @@ static __always_inline void destination_add(const struct hawser_trace_record *re
 	if (!row)
 		return;
 	if (cause < HAWSER_TRACE_CAUSES)
-		row->causes[cause & 15]++;
+		count(&row->causes[cause & 15]);
 	if (cause == HAWSER_TRACE_OK)
 		histogram_add(&row->connected, record->total_ns);
 }
@@ -289,18 +307,30 @@ static __always_inline void record_send(struct hawser_trace_record *record)
 }
 #endif
 
+static __always_inline void every_add(uint32_t cause)
+{
+	uint32_t index = HAWSER_TRACE_EVERY * HAWSER_TRACE_CAUSES + cause;
+	struct hawser_trace_histogram *histogram = bpf_map_lookup_elem(&histograms, &index);
+
+	if (histogram)
+		count(&histogram->count);
+}
+
 /* Counts the connect and hands it over. The caller forgets it. */
 static __always_inline void flight_end(
     struct flight *flight, uint64_t now, uint32_t layer, uint32_t cause, int32_t error)
 {
 	uint64_t total_ns = now - flight->record.start_ns;
 
-	if (flight->answer_ns)
-		layer_add(HAWSER_TRACE_TCP, flight->answer & 15, flight->answer_ns - flight->syn_ns);
-	if (layer != HAWSER_TRACE_TCP || !flight->answer_ns)
+	if (flight->answer)
+		layer_add(HAWSER_TRACE_TCP, (flight->answer - 1) & 15, flight->answer_ns - flight->syn_ns);
+	if (layer != HAWSER_TRACE_TCP || !flight->answer)
 		layer_add(layer, cause, total_ns);
+	every_add(cause);
 #if KEEPS_RECORDS
 	struct hawser_trace_record *record = &flight->record;
+
+	record->flags |= flight->ring_flags;
 
 	record->layer = (uint8_t)layer;
 	record->cause = (uint8_t)cause;

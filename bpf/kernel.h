@@ -33,13 +33,22 @@ typedef _Bool bool;
 enum {
 	EPERM = 1,
 	ENOENT = 2,
+	EBADF = 9,
 	EINTR = 4,
 	EAGAIN = 11,
+	ENONET = 64,
+	EPROTO = 71,
+	ENOTSOCK = 88,
+	ENOPROTOOPT = 92,
+	ENETUNREACH = 101,
+	ECONNRESET = 104,
 	EISCONN = 106,
 	ETIMEDOUT = 110,
 	ECONNABORTED = 103,
 	ENOTCONN = 107,
 	ECONNREFUSED = 111,
+	EHOSTDOWN = 112,
+	EHOSTUNREACH = 113,
 	EALREADY = 114,
 	EADDRNOTAVAIL = 99,
 	EINPROGRESS = 115,
@@ -49,7 +58,8 @@ enum {
 };
 
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
-enum { IPPROTO_TCP = 6 };
+enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
+enum { SOCK_STREAM = 1, SOCK_SEQPACKET = 5 };
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_CLOSE = 7 };
 enum { SO_EE_ORIGIN_ICMP = 2, SO_EE_ORIGIN_ICMP6 = 3 };
 enum { OPERATION_LINK_TIMEOUT = 15, OPERATION_CONNECT = 16 };
@@ -97,6 +107,7 @@ struct files_struct {
 };
 
 struct thread_info {
+	unsigned long flags;
 	__u32 status;
 };
 
@@ -149,6 +160,7 @@ struct sock {
 	struct sk_buff_head sk_error_queue;
 	int sk_err;
 	int sk_err_soft;
+	__u16 sk_type;
 	__u16 sk_protocol;
 };
 
@@ -158,6 +170,8 @@ struct inet_sock {
 
 struct tcp_sock {
 	__u32 packets_out;
+	__u32 snd_nxt;
+	__u32 snd_una;
 };
 
 struct socket {
@@ -182,6 +196,7 @@ struct sk_buff {
 };
 
 struct sock_extended_err {
+	__u32 ee_errno;
 	__u8 ee_origin;
 	__u8 ee_type;
 	__u8 ee_code;
@@ -228,6 +243,7 @@ struct io_ring_ctx___before_6_13 {
 
 struct io_cqe {
 	__u64 user_data;
+	__s32 res;
 	int fd;
 };
 

@@ -22,6 +22,9 @@ enum {
 	HINTS = 4096, /* a power of two */
 	WAKE_BYTES = 64 << 10,
 };
+/* Six SYN retries (tcp_syn_retries) last two minutes, fifteen half an hour. */
+#define INFLIGHT_AGE_MAX_NS (3600 * 1000000000ULL)
+#define EXPIRE_INTERVAL_NS 1000000000ULL
 
 #if KEEPS_RECORDS
 #define flight_record hawser_trace_record
@@ -55,14 +58,16 @@ struct flight {
 	uint64_t syn_ns;
 	uint64_t answer_ns;
 	int32_t answer_error;
-	uint8_t answer; /* enum hawser_trace_cause, when HAWSER_TRACE_ANSWERED */
+	int32_t icmp_error;  /* what the kernel makes of the ICMP message */
+	uint32_t ring_flags; /* of the record, set by the ring's programs: TCP's run on other processors */
+	uint8_t answer; /* enum hawser_trace_cause + 1, one store for those on other processors; 0: none */
 	bool skips_success;
 	bool awaits_return; /* the socket was closed without an error: connect(2) will return it */
-	uint8_t reserved;
+	bool was_call;      /* the ring has it from connect(2) */
 };
 
-/* What FLIGHT_ALIEN says in `request`: a worker of some ring connects this socket, which one is not known
- * before the completion. */
+/* What FLIGHT_ALIEN says in `request`: some ring connects this socket, which request of it is not known
+ * before the completion. Its start_ns stays 0, for it is not a connect of its own. */
 #define FLIGHT_ALIEN 1
 
 /* A connect(2) under way in a thread. */
@@ -105,10 +110,10 @@ struct {
 const volatile uint32_t buckets_mask = INFLIGHT_MAX / BUCKET_PLACES - 1; /* set by the loader */
 #endif
 
-/* Index: layer * HAWSER_TRACE_CAUSES + cause. */
+/* Index: layer * HAWSER_TRACE_CAUSES + cause; behind the layers HAWSER_TRACE_EVERY. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, HAWSER_TRACE_LAYERS *HAWSER_TRACE_CAUSES);
+	__uint(max_entries, (HAWSER_TRACE_LAYERS + 1) * HAWSER_TRACE_CAUSES);
 	__type(key, uint32_t);
 	__type(value, struct hawser_trace_histogram);
 } histograms SEC(".maps");
@@ -142,14 +147,6 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
-/* The latest request of a thread whose socket was not known at its submission. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, CALLS_MAX);
-	__type(key, uint64_t);
-	__type(value, uint64_t);
-} unresolved SEC(".maps");
-
 /* The connect that was submitted last on this processor, for what follows at once. */
 struct latest {
 	uint64_t request;
@@ -164,14 +161,20 @@ struct {
 } latest SEC(".maps");
 
 /* In .data and .bss: named by BTF, and open to `bpftool map update`, which rodata is not. */
-struct hawser_trace_config config = {
-    .records = RECORDS_AT_FIRST, .destinations = 1, .wake_bytes = WAKE_BYTES, .sample = 1};
+struct hawser_trace_config config = {.records = RECORDS_AT_FIRST,
+    .destinations = 1,
+    .wake_bytes = WAKE_BYTES,
+    .sample = 1,
+    .inflight_age_max_ns = INFLIGHT_AGE_MAX_NS};
 struct hawser_trace_counters counters;
 
 /* How many connects of rings are in flight whose user_data falls into this slot: a completion that overflows
  * names no request, and most are of other operations. */
 int32_t hints[HINTS] SEC(".data.hints"); /* apart, for .bss is for people to read */
-uint32_t unresolved_seen;                /* 1: such a request was seen; most machines have none */
+
+#if KEEPS_RECORDS
+uint64_t expired_ns SEC(".data.expired"); /* when the table was swept */
+#endif
 
 /* Set by the loader, before the programs are loaded. */
 const volatile bool has_cookies = true;           /* the helper that makes socket cookies is there (5.12) */

@@ -27,7 +27,7 @@ static __always_inline int request_mark(struct io_kiocb *request, uint32_t flag)
 	struct flight *flight = request->opcode == OPERATION_CONNECT ? flight_of_request(request) : NULL;
 
 	if (flight)
-		flight->record.flags |= flag;
+		flight->ring_flags |= flag;
 	return 0;
 }
 
@@ -45,7 +45,7 @@ int BPF_PROG(ring_queue_async_work, struct io_kiocb *request)
 	    request->opcode == OPERATION_CONNECT ? flight_of_submission(request->ctx, request) : NULL;
 
 	if (flight)
-		flight->record.flags |= HAWSER_TRACE_WORKER;
+		flight->ring_flags |= HAWSER_TRACE_WORKER;
 	return 0;
 }
 
@@ -66,30 +66,60 @@ static __always_inline bool deadline_passed(
 	return !link || BPF_CORE_READ(link, opcode) != OPERATION_LINK_TIMEOUT;
 }
 
-/* io_uring may report success for a socket that an ICMP error has reached while it was connecting. */
-static __always_inline bool really_connected(const struct flight *flight, const struct sock *sk)
+/* What ICMP said may be in the queue before the programs are told: the kernel wakes the owner first. */
+static __always_inline void icmp_look(struct flight *flight, const struct sock *sk)
 {
-	if (flight->record.flags & HAWSER_TRACE_ANSWERED)
-		return flight->answer == HAWSER_TRACE_OK;
-	if (!sk || flight->record.family == AF_UNIX)
-		return true;
-	return BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_SYN_SENT;
+	if (!sk || flight->record.flags & HAWSER_TRACE_HAS_ICMP ||
+	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !BPF_CORE_READ(sk, sk_error_queue.qlen))
+		return;
+	if (icmp_read(flight, BPF_CORE_READ(sk, sk_error_queue.prev)))
+		flight->ring_flags |= HAWSER_TRACE_HAS_ICMP;
 }
 
-static __always_inline uint32_t cause_of_result(const struct flight *flight, const struct io_kiocb *request,
+/* io_uring may report success for a socket that an ICMP error has reached while it was connecting. One that
+ * has sent no SYN is no such: TCP_FASTOPEN_CONNECT sends it with the first bytes. */
+static __always_inline bool really_connected(const struct flight *flight, const struct sock *sk)
+{
+	const struct tcp_sock *tcp = (const void *)sk;
+	uint8_t state;
+
+	if (flight->answer)
+		return flight->answer == HAWSER_TRACE_OK + 1;
+	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return true;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_SYN_SENT)
+		return BPF_CORE_READ(tcp, snd_nxt) == BPF_CORE_READ(tcp, snd_una);
+	return state != TCP_CLOSE;
+}
+
+static __always_inline int32_t false_success_error(struct flight *flight, const struct sock *sk)
+{
+	int32_t error;
+
+	if (flight->answer)
+		return flight->answer_error;
+	icmp_look(flight, sk);
+	if (flight->icmp_error)
+		return flight->icmp_error;
+	error = sk ? BPF_CORE_READ(sk, sk_err) : 0;
+	return error ? error : sk ? BPF_CORE_READ(sk, sk_err_soft) : 0;
+}
+
+static __always_inline uint32_t cause_of_result(struct flight *flight, const struct io_kiocb *request,
     const struct sock *sk, int32_t result, uint64_t now, int32_t *error)
 {
 	*error = -result;
 	if (result == 0) {
 		if (really_connected(flight, sk))
 			return HAWSER_TRACE_OK;
-		*error = flight->record.flags & HAWSER_TRACE_ANSWERED ? flight->answer_error
-			 : sk                                         ? BPF_CORE_READ(sk, sk_err_soft)
-								      : 0;
+		*error = false_success_error(flight, sk);
 		return HAWSER_TRACE_FALSE_SUCCESS;
 	}
 	if (result == -ECANCELED || result == -EINTR)
 		return deadline_passed(flight, request, now) ? HAWSER_TRACE_DEADLINE : HAWSER_TRACE_CANCELLED;
+	if (!flight->answer && !(flight->record.flags & HAWSER_TRACE_RESET))
+		icmp_look(flight, sk);
 	return cause_of_errno(flight, -result);
 }
 
@@ -148,13 +178,14 @@ static __always_inline struct flight *flight_search(struct search *search)
 	return search->key ? flight_find(search->key) : NULL;
 }
 
-/* A worker connected the socket before anyone could tell for which request: now it is known. */
+/* The socket was connected before anyone could tell for which request: now it is known. */
 static __always_inline void flight_merge(struct flight *flight, const struct sock *sk)
 {
 	struct flight *alien = sk ? flight_find((uint64_t)sk) : NULL;
 
 	if (!alien || alien->request != FLIGHT_ALIEN)
 		return;
+	flight->icmp_error = alien->icmp_error;
 	flight->syn_ns = alien->syn_ns;
 	flight->answer_ns = alien->answer_ns;
 	flight->answer = alien->answer;
@@ -172,6 +203,46 @@ static __always_inline void flight_merge(struct flight *flight, const struct soc
 	flight_forget((uint64_t)sk);
 }
 
+/* The socket at the submission need not be the one that is connected: a request before it in its chain may
+ * have put another in that place. */
+static __always_inline struct flight *flight_of_completion(
+    struct search *search, uint64_t context, uint64_t user_data, const struct sock *sk)
+{
+	struct flight *flight = sk ? flight_find((uint64_t)sk) : NULL;
+
+	search->key = (uint64_t)sk;
+	if (flight && flight->request == search->request)
+		return flight;
+	search->key = search->request;
+	flight = flight_find(search->key);
+	if (!flight && hint_has(context, user_data)) {
+		search->key = 0;
+		flight = flight_search(search);
+	}
+	if (flight)
+		flight_merge(flight, sk);
+	return flight;
+}
+
+/* Submitted before the programs were attached. */
+static __always_inline void start_unseen(const struct sock *sk)
+{
+	const struct flight *alien = sk ? flight_find((uint64_t)sk) : NULL;
+
+	if (alien && alien->request == FLIGHT_ALIEN)
+		flight_forget((uint64_t)sk);
+	if (!config.filters && sk && is_stream(sk))
+		count(&counters.start_unseen);
+}
+
+/* What turns out not to be a connect, or not one that is wanted, once its file is known. */
+static __always_inline bool is_void(const struct search *search, const struct sock *sk, int32_t result)
+{
+	if (!sk)
+		return result == -ENOTSOCK || result == -EBADF;
+	return !is_stream(sk) || (search->key == search->request && !admits_sample(sk));
+}
+
 static __always_inline int request_completed(
     void *context, struct io_kiocb *request, uint64_t user_data, int32_t result)
 {
@@ -184,22 +255,19 @@ static __always_inline int request_completed(
 	    BPF_CORE_READ(request, opcode) != OPERATION_CONNECT)
 		return 0;
 	sk = sock_of_file(BPF_CORE_READ(request, file));
-	search.key = (uint64_t)sk;
-	flight = sk ? flight_find(search.key) : NULL;
-	if (!flight || flight->request != search.request) {
-		search.key = search.request;
-		flight = flight_find(search.key);
-		if (flight)
-			flight_merge(flight, sk);
-	}
-	if (!flight && !sk) { /* cancelled before it had a file */
-		search.key = 0;
-		flight = flight_search(&search);
-	}
-	if (flight)
+	flight = flight_of_completion(&search, (uint64_t)context, user_data, sk);
+	if (!flight) {
+		start_unseen(sk);
+	} else if (flight->was_call && result == -EALREADY) { /* it does not wait for it */
+		hint_drop(flight);
+		flight->request = 0;
+		flight->was_call = false;
+	} else if (is_void(&search, sk, result)) {
+		hint_drop(flight);
+		flight_forget(search.key);
+	} else {
 		request_end(flight, search.key, request, sk, result);
-	else if (!config.filters)
-		count(&counters.start_unseen);
+	}
 	return 0;
 }
 
@@ -219,11 +287,21 @@ int BPF_PROG(ring_complete_result, void *context, struct io_kiocb *request, uint
 }
 #endif
 
+/* By its user_data alone it may be another operation of the ring. */
+static __always_inline bool is_its_result(
+    const struct io_kiocb *request, const struct sock *sk, int32_t result)
+{
+	if (result)
+		return result < 0 && BPF_CORE_READ(request, cqe.res) == result;
+	return sk && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE;
+}
+
 OPTIONAL("tp_btf/io_uring_cqe_overflow")
 int BPF_PROG(ring_overflow, void *context, uint64_t user_data, int32_t result)
 {
 	struct search search = {.context = (uint64_t)context, .user_data = user_data};
-	const struct sock *sk = NULL;
+	const struct io_kiocb *request;
+	const struct sock *sk;
 	struct flight *flight;
 
 	if (!hint_has(search.context, user_data))
@@ -231,11 +309,14 @@ int BPF_PROG(ring_overflow, void *context, uint64_t user_data, int32_t result)
 	flight = flight_search(&search);
 	if (!flight)
 		return 0;
-	if (search.key != flight->request)
-		sk = (const struct sock *)search.key;
-	flight->record.flags |= HAWSER_TRACE_OVERFLOWED;
+	request = (const struct io_kiocb *)flight->request;
+	sk = sock_of_file(BPF_CORE_READ(request, file));
+	if (!is_its_result(request, sk, result))
+		return 0;
+	flight_merge(flight, sk);
+	flight->ring_flags |= HAWSER_TRACE_OVERFLOWED;
 	count(&counters.completions_in_overflow);
-	request_end(flight, search.key, (const struct io_kiocb *)flight->request, sk, result);
+	request_end(flight, search.key, request, sk, result);
 	return 0;
 }
 

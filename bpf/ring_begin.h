@@ -38,12 +38,10 @@ static __always_inline void request_fill(
 	    (const void *)request + bpf_core_field_offset(struct io_kiocb, cmd);
 	struct flight_record *record = &flight->record;
 
-	record->start_ns = bpf_ktime_get_ns();
 	record->user_data = request->cqe.user_data;
 #if KEEPS_RECORDS
 	record->layer = HAWSER_TRACE_RING;
 #endif
-	flight->request = (uint64_t)request;
 	flight->context = (uint64_t)request->ctx;
 	flight->skips_success = request->flags & REQUEST_SKIP_SUCCESS;
 	if (owner_fill(record))
@@ -53,23 +51,43 @@ static __always_inline void request_fill(
 		    (uint32_t)BPF_CORE_READ(connect, addr_len));
 }
 
+/* Of a unix socket, no one would ever tell that it was connected: it is done at once, and says nothing. */
+static __always_inline bool is_silent(const struct io_kiocb *request, const struct sock *sk)
+{
+	return request->flags & REQUEST_SKIP_SUCCESS && sk &&
+	       BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX;
+}
+
+/* The row of this request: that of its socket, if it is known. A connect(2) that is under way there goes on
+ * as the ring's, which is what its program waits for; a second request is answered by itself, under its own
+ * name. */
+static __always_inline struct flight *flight_take(
+    const struct io_kiocb *request, const struct sock *sk, uint64_t *ret_key)
+{
+	struct flight *flight = sk ? flight_find((uint64_t)sk) : NULL;
+	bool under_way = flight && !(flight->record.flags & HAWSER_TRACE_ANSWERED);
+
+	*ret_key = sk && !(under_way && flight->request) ? (uint64_t)sk : (uint64_t)request;
+	if (under_way && !flight->request) {
+		flight->was_call = true;
+		return flight;
+	}
+	flight = flight_insert(*ret_key);
+	if (flight)
+		flight->record.start_ns = bpf_ktime_get_ns();
+	return flight;
+}
+
 /* Key of the flight; 0: it has none. */
 static __always_inline uint64_t flight_begin(struct io_kiocb *request)
 {
-	uint64_t thread = bpf_get_current_pid_tgid(), key, name = (uint64_t)request;
-	const struct flight *other;
+	const struct sock *sk = sock_of_submission(request->ctx, request->flags, request->cqe.fd);
 	struct flight *flight;
-	const struct sock *sk;
+	uint64_t key;
 
-	sk = sock_of_submission(request->ctx, request->flags, request->cqe.fd);
-	if (!admits_sample(sk))
+	if (sk && (!is_stream(sk) || is_silent(request, sk) || !admits_sample(sk)))
 		return 0;
-	key = sk ? (uint64_t)sk : name;
-	/* A second connect of a socket that is connecting is answered by itself. */
-	other = sk ? flight_find(key) : NULL;
-	if (other && !(other->record.flags & HAWSER_TRACE_ANSWERED))
-		key = name;
-	flight = flight_insert(key);
+	flight = flight_take(request, sk, &key);
 	if (!flight)
 		return 0;
 	request_fill(flight, request, sk);
@@ -77,9 +95,8 @@ static __always_inline uint64_t flight_begin(struct io_kiocb *request)
 		flight_forget(key);
 		return 0;
 	}
+	flight->request = (uint64_t)request;
 	hint_take(flight);
-	if (!sk && !bpf_map_update_elem(&unresolved, &thread, &name, BPF_ANY))
-		unresolved_seen = 1;
 	return key;
 }
 

@@ -24,6 +24,28 @@ struct tagged_address {
 	struct socket_address address;
 };
 
+/* ---- who connects ---- */
+
+#if defined(__TARGET_ARCH_x86)
+#define CALL_NUMBER(registers) ((registers)->orig_ax)
+#elif defined(__TARGET_ARCH_arm64)
+#define CALL_NUMBER(registers) ((registers)->syscallno)
+#else
+#error "say where this machine keeps the number of a system call"
+#endif
+enum { CALL_RING_ENTER = 426 };
+
+static __always_inline const struct pt_regs *registers_of_thread(void)
+{
+	return (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+/* Only where rings are traced, for that helper is not older. */
+static __always_inline bool is_in_ring(void)
+{
+	return is_worker() || CALL_NUMBER(registers_of_thread()) == CALL_RING_ENTER;
+}
+
 /* ---- tag and address ---- */
 
 static __always_inline void tag_fill(struct flight_record *record, const struct tag *tag)
@@ -70,6 +92,24 @@ static __always_inline void path_read(struct flight_record *record, uint64_t use
 #endif
 }
 
+static __always_inline bool is_mapped(const uint32_t words[4])
+{
+	return !words[0] && !words[1] && words[2] == __builtin_bswap32(0xffff);
+}
+
+static __always_inline void destination_read(struct flight_record *record, const void *user_address)
+{
+	uint32_t words[4] = {};
+
+	bpf_probe_read_user(words, sizeof(words), user_address);
+	if (is_mapped(words)) {
+		record->family = AF_INET;
+		__builtin_memcpy(record->destination, &words[3], 4);
+	} else {
+		__builtin_memcpy(record->destination, words, sizeof(words));
+	}
+}
+
 /* Reads both at once, for they are neighbours; the tag's place need not be readable if there is none. */
 static __always_inline bool address_read(struct flight_record *record, uint64_t user_address, uint32_t size)
 {
@@ -97,12 +137,48 @@ static __always_inline bool address_read(struct flight_record *record, uint64_t 
 	if (record->family == AF_INET)
 		__builtin_memcpy(record->destination, tagged.address.in.address, 4);
 	else if (record->family == AF_INET6)
-		bpf_probe_read_user(record->destination, sizeof(record->destination),
+		destination_read(record,
 		    (const void *)(user_address + __builtin_offsetof(struct socket_address, in6.address)));
 	return true;
 }
 
+/* ---- what ICMP said ---- */
+
+/* False: `skb` of an error queue is of something else. */
+static __always_inline bool icmp_read(struct flight *flight, const struct sk_buff *skb)
+{
+	const struct sock_exterr_skb *error = (const void *)skb + bpf_core_field_offset(struct sk_buff, cb);
+	uint8_t origin = BPF_CORE_READ(error, ee.ee_origin);
+
+	if (origin != SO_EE_ORIGIN_ICMP && origin != SO_EE_ORIGIN_ICMP6)
+		return false;
+	flight->icmp_error = (int32_t)BPF_CORE_READ(error, ee.ee_errno);
+#if KEEPS_RECORDS
+	struct hawser_trace_record *record = &flight->record;
+	const struct iphdr *header;
+
+	record->icmp_type = BPF_CORE_READ(error, ee.ee_type);
+	record->icmp_code = BPF_CORE_READ(error, ee.ee_code);
+	if (origin == SO_EE_ORIGIN_ICMP) {
+		header = (const void *)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+		*(uint32_t *)record->icmp_from = BPF_CORE_READ(header, saddr);
+	}
+#endif
+	barrier(); /* whoever sees the flag sees these */
+	return true;
+}
+
 /* ---- the socket behind a descriptor ---- */
+
+/* Only streams connect: any other socket is given a default destination. */
+static __always_inline bool is_stream(const struct sock *sk)
+{
+	uint16_t type = BPF_CORE_READ(sk, sk_type), protocol = BPF_CORE_READ(sk, sk_protocol);
+
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX)
+		return type == SOCK_STREAM || type == SOCK_SEQPACKET;
+	return type == SOCK_STREAM && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
 
 /* NULL: not a socket. A socket's file points to it, and it to its file. */
 static __always_inline struct sock *sock_of_file(const struct file *file)

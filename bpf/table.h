@@ -8,6 +8,13 @@
 
 #include "maps.h"
 
+static __always_inline bool is_expired(const struct flight *flight, uint64_t now)
+{
+	uint64_t since = flight->record.start_ns > flight->syn_ns ? flight->record.start_ns : flight->syn_ns;
+
+	return config.inflight_age_max_ns && now - since > config.inflight_age_max_ns;
+}
+
 #if KEEPS_RECORDS
 static __always_inline struct flight *flight_find(uint64_t key)
 {
@@ -19,15 +26,34 @@ static __always_inline void flight_forget(uint64_t key)
 	bpf_map_delete_elem(&inflight, &key);
 }
 
+static long expired_visit(void *map, const uint64_t *key, const struct flight *flight, const uint64_t *now)
+{
+	if (is_expired(flight, *now) && !bpf_map_delete_elem(&inflight, key))
+		count(&counters.ends_unseen);
+	return 0;
+}
+
+/* Looks at the whole table, and therefore not often. (That helper came with 5.13, after the one for cookies.)
+ */
+static __always_inline bool flights_expire(void)
+{
+	uint64_t now = bpf_ktime_get_ns();
+
+	if (!has_cookies || now - expired_ns < EXPIRE_INTERVAL_NS)
+		return false;
+	expired_ns = now;
+	bpf_for_each_map_elem(&inflight, expired_visit, &now, 0);
+	return true;
+}
+
 /* Overwrites what was there. */
 static __always_inline struct flight *flight_place(uint64_t key)
 {
-	return bpf_map_update_elem(&inflight, &key, &flight_template, BPF_ANY) ? NULL : flight_find(key);
-}
+	long refused = bpf_map_update_elem(&inflight, &key, &flight_template, BPF_ANY);
 
-static __always_inline struct flight *flight_copy(uint64_t key, const struct flight *flight)
-{
-	return bpf_map_update_elem(&inflight, &key, flight, BPF_ANY) ? NULL : flight_find(key);
+	if (refused && flights_expire())
+		refused = bpf_map_update_elem(&inflight, &key, &flight_template, BPF_ANY);
+	return refused ? NULL : flight_find(key);
 }
 #else
 static __always_inline uint32_t bucket_of(uint64_t key)
@@ -95,6 +121,22 @@ static __always_inline uint32_t place_take(struct bucket *bucket, uint64_t key)
 	return place;
 }
 
+static __always_inline void bucket_expire(struct bucket *bucket, uint32_t number)
+{
+	uint64_t now = bpf_ktime_get_ns();
+
+#pragma unroll
+	for (uint32_t i = 0; i < BUCKET_PLACES; i++) {
+		struct flight *flight = flight_at(number, i);
+
+		if (!flight || !is_expired(flight, now))
+			continue;
+		flight->record.start_ns = flight->request = flight->key = 0;
+		bucket->keys[i] = 0;
+		count(&counters.ends_unseen);
+	}
+}
+
 static __always_inline struct flight *flight_place(uint64_t key)
 {
 	uint32_t number = bucket_of(key), place;
@@ -104,20 +146,13 @@ static __always_inline struct flight *flight_place(uint64_t key)
 	if (!bucket)
 		return NULL;
 	place = place_take(bucket, key);
+	if (place == BUCKET_PLACES) {
+		bucket_expire(bucket, number);
+		place = place_take(bucket, key);
+	}
 	flight = place < BUCKET_PLACES ? flight_at(number, place) : NULL;
 	if (flight) {
 		__builtin_memset(flight, 0, sizeof(*flight));
-		flight->key = key;
-	}
-	return flight;
-}
-
-static __always_inline struct flight *flight_copy(uint64_t key, const struct flight *from)
-{
-	struct flight *flight = flight_place(key);
-
-	if (flight) {
-		__builtin_memcpy(flight, from, sizeof(*flight));
 		flight->key = key;
 	}
 	return flight;

@@ -11,9 +11,31 @@
 
 /* ---- begin ---- */
 
+/* What programs know a socket by. Of MPTCP that is the one above, which the first of those below shares its
+ * file with. */
+static __always_inline uint64_t key_of(const struct sock *sk)
+{
+	const struct socket *socket = sk->sk_socket;
+	const struct sock *known = socket ? socket->sk : NULL;
+
+	return known ? (uint64_t)known : (uint64_t)sk;
+}
+
+/* IPv4 by a socket of IPv6 (RFC 4291, 2.5.5.2) is IPv4. */
+static __always_inline uint16_t family_of(const struct sock *sk)
+{
+	uint16_t family = sk->__sk_common.skc_family;
+	uint32_t words[4] = {};
+
+	if (family != AF_INET6)
+		return family;
+	BPF_CORE_READ_INTO(&words, sk, __sk_common.skc_v6_daddr);
+	return is_mapped(words) ? AF_INET : AF_INET6;
+}
+
 static __always_inline void route_fill(struct flight_record *record, const struct sock *sk)
 {
-	record->family = sk->__sk_common.skc_family;
+	record->family = family_of(sk);
 #if KEEPS_RECORDS
 	if (has_cookies)
 		record->cookie = bpf_get_socket_cookie((void *)sk);
@@ -47,32 +69,13 @@ static __always_inline bool admits_socket(const struct sock *sk)
 
 	if (!config.filters)
 		return true;
-	family = sk->__sk_common.skc_family;
+	family = family_of(sk);
 	if (family == AF_INET6)
 		BPF_CORE_READ_INTO(&address, sk, __sk_common.skc_v6_daddr);
 	else
 		*(uint32_t *)address = sk->__sk_common.skc_daddr;
 	return admits_sample(sk) && admits_route(sk->__sk_common.skc_net.net->ns.inum, family,
 					__builtin_bswap16(sk->__sk_common.skc_dport), address);
-}
-
-/* Finds the request that connects this socket although its submission did not name it. */
-static __always_inline struct flight *flight_adopt(uint64_t key)
-{
-	uint64_t thread = bpf_get_current_pid_tgid();
-	uint64_t *request;
-	struct flight *flight;
-
-	if (!unresolved_seen)
-		return NULL;
-	request = bpf_map_lookup_elem(&unresolved, &thread);
-	flight = request ? flight_find(*request) : NULL;
-	flight = flight ? flight_copy(key, flight) : NULL;
-	if (!flight)
-		return NULL;
-	flight_forget(*request);
-	bpf_map_delete_elem(&unresolved, &thread);
-	return flight;
 }
 
 /* The connect(2) that this thread is in, as far as those are traced. */
@@ -83,9 +86,9 @@ static __always_inline struct call *call_of_thread(void)
 	return traces_calls ? bpf_map_lookup_elem(&calls, &thread) : NULL;
 }
 
-static __always_inline struct flight *flight_of_socket_call(uint64_t key, const struct sock *sk, uint64_t now)
+static __always_inline struct flight *flight_of_socket(
+    uint64_t key, const struct sock *sk, uint64_t now, bool by_ring)
 {
-	bool works_for_another;
 	struct flight *flight;
 	struct call *call;
 
@@ -94,10 +97,12 @@ static __always_inline struct flight *flight_of_socket_call(uint64_t key, const 
 	flight = flight_insert(key);
 	if (!flight)
 		return NULL;
-	works_for_another = owner_fill(&flight->record);
-	flight->record.start_ns = now;
-	if (traces_ring && works_for_another)
+	owner_fill(&flight->record);
+	if (by_ring) {
 		flight->request = FLIGHT_ALIEN;
+		return flight;
+	}
+	flight->record.start_ns = now;
 	call = call_of_thread();
 	if (call) {
 		call->reached_network = true;
@@ -107,20 +112,36 @@ static __always_inline struct flight *flight_of_socket_call(uint64_t key, const 
 	return flight;
 }
 
+static __always_inline struct flight *flight_begun(
+    uint64_t key, const struct sock *sk, uint64_t now, bool by_ring, const struct flight *leftover)
+{
+	if (leftover && !leftover->request)
+		count(&counters.ends_unseen);
+	return flight_of_socket(key, sk, now, by_ring);
+}
+
+/* A ring connects once more after ECONNABORTED, which it is told when somebody else took the error. */
+static __always_inline void flight_again(struct flight *flight)
+{
+	flight->answer_ns = flight->answer = 0;
+	flight->record.flags &= ~(HAWSER_TRACE_ANSWERED | HAWSER_TRACE_RESET | HAWSER_TRACE_HAS_ICMP);
+}
+
 static __always_inline void tcp_begin(struct sock *sk)
 {
-	uint64_t key = (uint64_t)sk, now;
+	uint64_t key = key_of(sk), now;
+	bool by_ring;
 	struct flight *flight;
 
 	if (!admits_owner((uint32_t)(bpf_get_current_pid_tgid() >> 32)))
 		return;
 	now = bpf_ktime_get_ns();
+	by_ring = traces_ring && is_in_ring();
 	flight = flight_find(key);
-	/* One that was told of a SYN before is a leftover of an earlier life of this socket. */
-	if (!flight || !flight->request || flight->syn_ns)
-		flight = flight_adopt(key);
-	if (!flight)
-		flight = flight_of_socket_call(key, sk, now);
+	if (flight && flight->request && by_ring)
+		flight_again(flight);
+	else /* whatever was there is a leftover of an earlier life of this socket */
+		flight = flight_begun(key, sk, now, by_ring, flight);
 	if (!flight)
 		return;
 	flight->syn_ns = now;
@@ -154,6 +175,8 @@ static __always_inline uint32_t cause_of_close(
 		return flags & HAWSER_TRACE_FIREWALL ? HAWSER_TRACE_LOCAL_DROP : HAWSER_TRACE_TIMEOUT;
 	if (code == ECONNABORTED)
 		return HAWSER_TRACE_ABORTED;
+	if (code == ECONNREFUSED && flight->record.family == AF_INET)
+		return HAWSER_TRACE_REFUSED;
 	if (code) /* IPv6 does not leave the message behind */
 		return HAWSER_TRACE_ICMP;
 	/* SO_ERROR and rings take the error out of the socket, perhaps before it is closed: then the purged
@@ -174,28 +197,29 @@ static __always_inline uint32_t cause_of_close(
 static __always_inline void tcp_answer(struct flight *flight, uint64_t now, uint32_t cause, int32_t error)
 {
 	flight->answer_ns = now;
-	flight->answer = (uint8_t)cause;
 	flight->answer_error = error;
+	barrier(); /* whoever sees the answer sees these */
+	flight->answer = (uint8_t)(cause + 1);
 	flight->record.flags |= HAWSER_TRACE_ANSWERED;
 }
 
 static __always_inline void tcp_end(const struct sock *sk, int state)
 {
-	uint64_t key = (uint64_t)sk, now;
+	uint64_t key = key_of(sk), now;
 	struct flight *flight = flight_find(key);
 	uint32_t cause = HAWSER_TRACE_OK;
 	int32_t error = 0;
 	bool ends;
 
-	if (!flight || !flight->syn_ns)
+	/* The second of the two programs finds it answered, or gone. */
+	if (!flight || !flight->syn_ns || flight->answer_ns)
 		return;
 	now = bpf_ktime_get_ns();
 	if (state == TCP_CLOSE)
 		cause = cause_of_close(flight, sk, &error);
 	source_fill(&flight->record, sk, state == TCP_CLOSE);
-	ends = !flight->request;
-	if (flight->skips_success) /* no completion will come, unless it is of a failure */
-		ends = cause == HAWSER_TRACE_OK || cause == HAWSER_TRACE_ABORTED;
+	/* Of a failure a completion comes, even if none of a success does. */
+	ends = !flight->request || (flight->skips_success && cause == HAWSER_TRACE_OK);
 	if (cause != HAWSER_TRACE_ABORTED && cause != HAWSER_TRACE_LOCAL_ERROR)
 		tcp_answer(flight, now, cause, error);
 	if (!ends)
@@ -210,19 +234,34 @@ static __always_inline void tcp_end(const struct sock *sk, int state)
 	flight_forget(key);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcp_state, struct sock *sk, int from, int to)
+static __always_inline void tcp_answered(const struct sock *sk, int from, int to)
 {
-	if (to == TCP_SYN_SENT) {
-		if (sk->sk_protocol == IPPROTO_TCP)
-			tcp_begin(sk);
-	} else if (from == TCP_SYN_SENT) {
+	if (from == TCP_SYN_SENT) {
 		if (to != TCP_SYN_RECV) /* simultaneous open */
 			tcp_end(sk, to);
 	} else if (from == TCP_SYN_RECV && to == TCP_ESTABLISHED) {
 		if (sk->sk_socket) /* the end of one; what a listener makes has no owner yet */
 			tcp_end(sk, to);
 	}
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state, struct sock *sk, int from, int to)
+{
+	if (to != TCP_SYN_SENT)
+		tcp_answered(sk, from, to);
+	else if (sk->sk_protocol == IPPROTO_TCP)
+		tcp_begin(sk);
+	return 0;
+}
+
+/* From 6.1 on the kernel skips a program that an interrupt finds running on its processor. Answers come by
+ * interrupts: of two programs that both look for them, one at most is running, and the other one runs. (A
+ * connect begins in a task, which no interrupt is.) */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state_again, struct sock *sk, int from, int to)
+{
+	tcp_answered(sk, from, to);
 	return 0;
 }
 
@@ -232,7 +271,7 @@ static __always_inline struct flight *flight_connecting(const struct sock *sk)
 {
 	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
 		return NULL;
-	return flight_find((uint64_t)sk);
+	return flight_find(key_of(sk));
 }
 
 SEC("tp_btf/tcp_retransmit_skb")
@@ -255,38 +294,14 @@ int BPF_PROG(tcp_reset, struct sock *sk)
 	return 0;
 }
 
-static __always_inline void icmp_fill(struct flight_record *record, const struct sk_buff *skb,
-    const struct sock_exterr_skb *error, uint8_t origin)
-{
-	record->flags |= HAWSER_TRACE_HAS_ICMP;
-#if KEEPS_RECORDS
-	const struct iphdr *header;
-
-	record->icmp_type = BPF_CORE_READ(error, ee.ee_type);
-	record->icmp_code = BPF_CORE_READ(error, ee.ee_code);
-	if (origin == SO_EE_ORIGIN_ICMP) {
-		header = (const void *)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
-		*(uint32_t *)record->icmp_from = BPF_CORE_READ(header, saddr);
-	}
-#endif
-}
-
 /* An ICMP error lies in the error queue of a connecting socket; the header it came with names its sender. */
 OPTIONAL("tp_btf/inet_sk_error_report")
 int BPF_PROG(tcp_error_report, const struct sock *sk)
 {
 	struct flight *flight = flight_connecting(sk);
-	const struct sock_exterr_skb *error;
-	const struct sk_buff *skb;
-	uint8_t origin;
 
-	if (!flight || !sk->sk_error_queue.qlen)
-		return 0;
-	skb = BPF_CORE_READ(sk, sk_error_queue.prev);
-	error = (const void *)skb + bpf_core_field_offset(struct sk_buff, cb);
-	origin = BPF_CORE_READ(error, ee.ee_origin);
-	if (origin == SO_EE_ORIGIN_ICMP || origin == SO_EE_ORIGIN_ICMP6)
-		icmp_fill(&flight->record, skb, error, origin);
+	if (flight && sk->sk_error_queue.qlen && icmp_read(flight, BPF_CORE_READ(sk, sk_error_queue.prev)))
+		flight->record.flags |= HAWSER_TRACE_HAS_ICMP;
 	return 0;
 }
 
@@ -301,7 +316,7 @@ int BPF_PROG(tcp_drop, struct sk_buff *skb, void *location, int reason)
 	    (uint32_t)reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NETFILTER_DROP))
 		return 0;
 	sk = skb->sk;
-	flight = sk ? flight_find((uint64_t)sk) : NULL;
+	flight = sk ? flight_find(key_of(sk)) : NULL;
 	if (flight)
 		flight->record.flags |= HAWSER_TRACE_FIREWALL;
 	return 0;

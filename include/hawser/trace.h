@@ -5,8 +5,10 @@
  *
  * It needs CAP_BPF and CAP_PERFMON until hawser_trace_open has returned, and nothing afterwards; with names
  * more, and as long as programs that are started are to be told of (hawser_trace_names_process). A trace
- * belongs to one thread at a time. Functions return 0 or a negative errno; outputs come last, are named
- * ret_..., and are untouched on failure.
+ * belongs to one thread at a time; different traces do not mind each other. Functions return 0 or a negative
+ * errno; outputs come last, are named ret_..., and are untouched on failure. Those that read answer -ENOMEM
+ * where they need memory and there is none, and what the kernel answered where it did not let a map be read
+ * (-EPERM: kernels before 5.19 whose kernel.unprivileged_bpf_disabled is set, to who gave up CAP_BPF).
  */
 #ifndef HAWSER_TRACE_H
 #define HAWSER_TRACE_H
@@ -30,7 +32,9 @@ struct hawser_trace_options {
 	/* Filters, and what is recorded: see hawser/trace_record.h. */
 	struct hawser_trace_config config;
 	bool no_ring; /* leave io_uring's layer out */
-	bool calls;   /* connect(2) too: unix sockets and failures before TCP; costs at each system call */
+	/* connect(2) too: unix sockets, and failures before TCP. Those of 32-bit programs are not seen. Where
+	 * the kernel does not let its functions be traced, it costs at each system call. */
+	bool calls;
 	/* Histogram mode, the cheapest: histograms by layer and cause, and counters, for as long as the trace
 	 * is open. No records, no destinations, and of connects in flight nothing but their age. */
 	bool histograms;
@@ -42,22 +46,25 @@ struct hawser_trace_options {
 	uint32_t records_bytes; /* of a ring buffer; a power of two of pages */
 };
 
-#define HAWSER_DEFAULTS_hawser_trace_options                                                        \
-	.size = sizeof(struct hawser_trace_options),                                                \
-	.config = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, {0}, 64 << 10, 1, 0, 1, 0}, .inflight_max = 16384, \
-	.records_bytes = 4 << 20
+#define HAWSER_DEFAULTS_hawser_trace_options                                                \
+	.size = sizeof(struct hawser_trace_options),                                        \
+	.config = {0, 0, 0, 0, 0, 0, 1, 0, 0, 0, {0}, 64 << 10, 1, 0, 1, 0, 3600000000000}, \
+	.inflight_max = 16384, .records_bytes = 4 << 20
 
 HAWSER_PUBLIC void hawser_trace_options_init(struct hawser_trace_options *options);
 
-/* Loads the programs and attaches them. On failure `why`, which may be NULL, says it in one sentence:
+/* Loads the programs and attaches them; options may be NULL. Connects that begin meanwhile may be missed, but
+ * one that is seen to begin is seen to end. On failure `why`, which may be NULL, says it in one sentence:
  * -EPERM (not permitted), -ENOENT (the kernel has no BTF, or lacks a tracepoint that cannot be spared),
- * -EINVAL (an option), -ENOMEM, and whatever the kernel answers. */
+ * -EINVAL (an option out of range, or a size that no version of the options has), -E2BIG (options from a
+ * newer header with a field set that this library does not know), -ENOMEM, and whatever the kernel answers.
+ */
 HAWSER_PUBLIC int hawser_trace_open(
     const struct hawser_trace_options *options, struct hawser_trace_sentence *why, hawser_trace **ret_trace);
 /* Detaches all. NULL is allowed. */
 HAWSER_PUBLIC void hawser_trace_close(hawser_trace *trace);
 
-/* Changes filters while it runs. */
+/* Changes filters while it runs. -EINVAL: a filter that is not known, or makes no sense. */
 HAWSER_PUBLIC int hawser_trace_configure(hawser_trace *trace, const struct hawser_trace_config *config);
 
 /* What it is now. */
@@ -65,20 +72,27 @@ HAWSER_PUBLIC int hawser_trace_config_read(hawser_trace *trace, struct hawser_tr
 
 /* Pins the programs under `path`, a folder to be made in a bpf file system, and the maps under the folder of
  * that name with "_maps" appended: they go on after hawser_trace_close and the end of the process, until they
- * are unpinned. -EEXIST: something is there already; -EINVAL: no such place can be. */
+ * are unpinned. -EEXIST: something is there already, or this trace is pinned; -EINVAL: no such place can be;
+ * -EPERM, -EACCES, -EROFS: not permitted. */
 HAWSER_PUBLIC int hawser_trace_pin(hawser_trace *trace, const char *path, struct hawser_trace_sentence *why);
 /* Reads what this, bpftool or another process pinned there; closing it leaves the pins alone. -ENOENT:
- * nothing is pinned there; -EPROTO: by another version. Records go to one reader only. */
+ * nothing is pinned there; -EPROTO: by another version, or something else; -EINVAL: nothing can be; -EPERM,
+ * -EACCES: not permitted. Records go to one reader only. Without CAP_SYS_ADMIN events_missed stays 0. */
 HAWSER_PUBLIC int hawser_trace_open_pinned(
     const char *path, struct hawser_trace_sentence *why, hawser_trace **ret_trace);
-/* Removes the pins, which detaches the programs. */
+/* Removes the pins, which detaches the programs. -ENOENT: nothing is pinned there; -EINVAL: nothing can be.
+ */
 HAWSER_PUBLIC int hawser_trace_unpin(const char *path, struct hawser_trace_sentence *why);
 
 /* A record lives until the function returns. A negative return ends the reading, which answers it. */
 typedef int (*hawser_trace_record_function)(const struct hawser_trace_record *record, void *user);
 
-/* Hands over the records there are; if there is none, waits for at most timeout_ms. The kernel wakes it when
- * many are queued, never for each: call it again in, say, 50 ms. Returns their number; -EINTR on a signal. */
+enum { HAWSER_TRACE_READ_MAX = 65536 };
+
+/* Hands over the records there are, HAWSER_TRACE_READ_MAX at most, so that it returns however fast they come;
+ * if there is none, waits for at most timeout_ms (-1: without limit). The kernel wakes it when many are
+ * queued, never for each: call it again in, say, 50 ms, or at once when it handed over as many as it may.
+ * Returns their number; -EINTR on a signal; what the function returned to end it, when that was negative. */
 HAWSER_PUBLIC int hawser_trace_read(
     hawser_trace *trace, int timeout_ms, hawser_trace_record_function function, void *user);
 /* Readable when many records are queued. */
@@ -148,18 +162,21 @@ struct hawser_trace_names {
 };
 HAWSER_PUBLIC int hawser_trace_names_read(hawser_trace *trace, struct hawser_trace_names *ret_names);
 
-/* Sums over all processors since the trace was opened. */
+/* Sums over all processors since the trace was opened. Of HAWSER_TRACE_EVERY there is the count alone.
+ * -EINVAL: no such layer or cause. */
 HAWSER_PUBLIC int hawser_trace_histogram_read(hawser_trace *trace, enum hawser_trace_layer layer,
     enum hawser_trace_cause cause, struct hawser_trace_histogram *ret_histogram);
 HAWSER_PUBLIC int hawser_trace_counters_read(hawser_trace *trace, struct hawser_trace_counters *ret_counters);
 
-/* The row of all that had no row of their own comes last, with a key of zeros, if it counted anything. */
+/* The row of all that had no row of their own comes last, with a key of zeros, if it counted anything. A
+ * negative return ends the reading, which answers it. */
 typedef int (*hawser_trace_destination_function)(const struct hawser_trace_destination_key *key,
     const struct hawser_trace_destination *destination, void *user);
 HAWSER_PUBLIC int hawser_trace_destinations_read(
     hawser_trace *trace, hawser_trace_destination_function function, void *user);
 
-/* Connects that have begun and not ended: total_ns is their age, and cause says nothing yet. */
+/* Connects that have begun and not ended: total_ns is their age, and cause says nothing yet. Each is handed
+ * over once; those that begin or end meanwhile may be among them or not. */
 HAWSER_PUBLIC int hawser_trace_inflight_read(
     hawser_trace *trace, hawser_trace_record_function function, void *user);
 

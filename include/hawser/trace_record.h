@@ -17,7 +17,10 @@ enum hawser_trace_layer {
 	HAWSER_TRACE_TCP,     /* the network alone: connect(2), and io_uring where its layer is not traced */
 	HAWSER_TRACE_RING,    /* io_uring: from the submission to the completion */
 	HAWSER_TRACE_SYSCALL, /* connect(2): unix sockets, and failures before any packet */
-	HAWSER_TRACE_LAYERS
+	HAWSER_TRACE_LAYERS,
+	/* Not a layer: every connect once, whoever saw its end. One of io_uring counts in TCP's and the
+	 * ring's histograms, for it has a time in each. */
+	HAWSER_TRACE_EVERY = HAWSER_TRACE_LAYERS
 };
 
 enum hawser_trace_cause {
@@ -120,18 +123,25 @@ struct hawser_trace_destination {
 
 /* What is counted on rare paths, so that nothing is lost silently. */
 struct hawser_trace_counters {
-	uint64_t records_lost;       /* the ring buffer was full */
-	uint64_t inflight_full;      /* connects that the in-flight table had no room for */
-	uint64_t start_unseen;       /* ended, but began before the programs were attached */
+	uint64_t records_lost;  /* the ring buffer was full */
+	uint64_t inflight_full; /* connects that the in-flight table had no room for */
+	/* Ended, but began before the programs were attached. Of io_uring alone, and only while no filter is
+	 * set: whether it would have passed is not known. */
+	uint64_t start_unseen;
 	uint64_t destinations_other; /* counted in the row "other" */
 	uint64_t completions_in_overflow;
 	uint64_t addresses_unread; /* the socket address of a submission was not in memory */
+	uint64_t ends_unseen; /* were in flight for too long and made room, or their socket went on without */
+	/* Events that no program saw, because the kernel does not run one within itself (from 6.1 on): what
+	 * they would have said of a connect is missing, be it its end. The kernel counts them with its
+	 * programs, and hawser_trace_counters_read sums them up; in the maps it is 0. */
+	uint64_t events_missed;
 };
 
 enum hawser_trace_filter {
 	HAWSER_TRACE_FILTER_TGID = 1 << 0,
 	HAWSER_TRACE_FILTER_UID = 1 << 1,
-	HAWSER_TRACE_FILTER_CGROUP = 1 << 2,
+	HAWSER_TRACE_FILTER_CGROUP = 1 << 2, /* that one itself, without those below it */
 	HAWSER_TRACE_FILTER_NETNS = 1 << 3,
 	HAWSER_TRACE_FILTER_PORT = 1 << 4,
 	HAWSER_TRACE_FILTER_PREFIX = 1 << 5,
@@ -156,6 +166,9 @@ struct hawser_trace_config {
 	uint8_t failures_only; /* 1: records (not histograms) of failures alone */
 	uint8_t destinations;  /* 1: histograms by destination, too */
 	uint8_t reserved;
+	/* When the table of connects in flight is full, those that are older make room: their end cannot be
+	 * seen any more, or was not (some of io_uring have no completion). 0: none ever does. */
+	uint64_t inflight_age_max_ns;
 };
 
 #endif

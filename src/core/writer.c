@@ -2,7 +2,7 @@
  *
  * Text in pieces: writer.h.
  */
-#include "writer.h"
+#include "core/writer.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -81,10 +81,6 @@ static int check_config(const struct hawser_trace_config *config, struct hawser_
 
 static int check_options(const struct hawser_trace_options *options, struct hawser_trace_sentence *why)
 {
-	if (options->size != sizeof(*options)) {
-		trace_say(why, "options of another version of the library");
-		return options->size > sizeof(*options) ? -E2BIG : -EINVAL;
-	}
 	if (options->names && options->histograms) {
 		trace_say(why, "names go with records, of which histogram mode has none");
 		return -EINVAL;
@@ -216,20 +212,20 @@ static int prepare(struct hawser_trace *trace, const struct hawser_trace_options
 	return 0;
 }
 
+/* From the last to the first: connects go on meanwhile, and one whose begin is seen must not have its end
+ * missed. */
 static int attach(struct hawser_trace *trace)
 {
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, trace->object)
-	{
-		struct bpf_link *link;
+	for (unsigned i = trace_programs_count; i-- > 0;) {
+		struct bpf_program *program =
+		    bpf_object__find_program_by_name(trace->object, trace_programs[i].name);
 
 		if (!bpf_program__autoload(program))
 			continue;
-		link = bpf_program__attach(program);
-		if (!link)
+		trace->links[i] = bpf_program__attach(program);
+		if (!trace->links[i])
 			return -errno;
-		trace->links[trace->links_count++] = link;
+		trace->programs[i] = bpf_program__fd(program);
 	}
 	return 0;
 }
@@ -280,31 +276,44 @@ static int load(struct hawser_trace *trace, const struct hawser_trace_options *o
 	return result < 0 ? trace_refused(why, result) : 0;
 }
 
-int hawser_trace_open(
-    const struct hawser_trace_options *options, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
+struct hawser_trace *trace_new(void)
 {
-	struct hawser_trace_options defaults;
+	struct hawser_trace *trace = calloc(1, sizeof(*trace));
+
+	if (!trace)
+		return NULL;
+	trace->histograms = trace->destinations = trace->destinations_other = -1;
+	trace->inflight = trace->records = trace->data = trace->bss = -1;
+	for (unsigned i = 0; i < TRACE_PROGRAMS_MAX; i++)
+		trace->programs[i] = -1;
+	return trace;
+}
+
+int hawser_trace_open(
+    const struct hawser_trace_options *given, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
+{
+	struct hawser_trace_options options;
 	struct hawser_trace *trace;
 	struct btf *btf;
 	int result;
 
-	hawser_trace_options_init(&defaults);
-	if (!options)
-		options = &defaults;
-	result = check_options(options, why);
+	hawser_trace_options_init(&options);
+	result = trace_options_take(&options, given, why);
+	if (result == 0)
+		result = check_options(&options, why);
 	if (result < 0)
 		return result;
-	trace = calloc(1, sizeof(*trace));
+	trace = trace_new();
 	if (!trace) {
 		trace_say(why, "no memory");
 		return -ENOMEM;
 	}
 	trace_listen();
 	btf = btf__load_vmlinux_btf();
-	result = btf ? load(trace, options, btf, why) : trace_without_btf(why);
+	result = btf ? load(trace, &options, btf, why) : trace_without_btf(why);
 	btf__free(btf);
-	if (result == 0 && options->names)
-		result = names_open(trace, options, why);
+	if (result == 0 && options.names)
+		result = names_open(trace, &options, why);
 	trace_unlisten();
 	if (result < 0) {
 		if (result == -ENOMEM)
@@ -325,7 +334,7 @@ void hawser_trace_close(hawser_trace *trace)
 {
 	if (!trace)
 		return;
-	for (unsigned i = 0; i < trace->links_count; i++)
+	for (unsigned i = 0; i < trace_programs_count; i++)
 		bpf_link__destroy(trace->links[i]);
 	names_close(trace->names);
 	ring_buffer__free(trace->ring);

@@ -21,20 +21,26 @@
 #define MAPS_SUFFIX "_maps"
 enum { PATH_BYTES = 256, BPF_FILE_SYSTEM = (int)0xcafe4a11 };
 
+/* The kernel reads keys from our memory and writes values into it, those of all processors where a map has
+ * some for each: with a map of another kind it would go beyond what there is. */
 static const struct {
 	const char *name;
-	size_t place;        /* of its descriptor in struct hawser_trace */
-	uint32_t value_size; /* the kernel writes as much into our memory; 0: room is made as it is */
+	size_t place; /* of its descriptor in struct hawser_trace */
+	enum bpf_map_type type;
+	uint32_t key_size;
+	uint32_t value_size; /* 0: room is made as it is */
 } pins[] = {
-    {"histograms", offsetof(struct hawser_trace, histograms), sizeof(struct hawser_trace_histogram)},
-    {"destinations", offsetof(struct hawser_trace, destinations), sizeof(struct hawser_trace_destination)},
-    {"destinations_other", offsetof(struct hawser_trace, destinations_other),
-	sizeof(struct hawser_trace_destination)},
-    {"inflight", offsetof(struct hawser_trace, inflight), 0},
-    {"records", offsetof(struct hawser_trace, records), 0},
+    {"histograms", offsetof(struct hawser_trace, histograms), BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
+	sizeof(struct hawser_trace_histogram)},
+    {"destinations", offsetof(struct hawser_trace, destinations), BPF_MAP_TYPE_PERCPU_HASH,
+	sizeof(struct hawser_trace_destination_key), sizeof(struct hawser_trace_destination)},
+    {"destinations_other", offsetof(struct hawser_trace, destinations_other), BPF_MAP_TYPE_PERCPU_ARRAY,
+	sizeof(uint32_t), sizeof(struct hawser_trace_destination)},
+    {"inflight", offsetof(struct hawser_trace, inflight), BPF_MAP_TYPE_UNSPEC, 0, 0}, /* is_inflight */
+    {"records", offsetof(struct hawser_trace, records), BPF_MAP_TYPE_RINGBUF, 0, 0},
     /* The first eight letters of the object's name, and what they are. */
-    {"hawser_t_data", offsetof(struct hawser_trace, data), 0},
-    {"hawser_t_bss", offsetof(struct hawser_trace, bss), 0},
+    {"hawser_t_data", offsetof(struct hawser_trace, data), BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), 0},
+    {"hawser_t_bss", offsetof(struct hawser_trace, bss), BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), 0},
 };
 enum { PINS = sizeof(pins) / sizeof(pins[0]) };
 
@@ -121,22 +127,16 @@ int hawser_trace_unpin(const char *path, struct hawser_trace_sentence *why)
 
 /* ---- pin ---- */
 
-/* In the order in which they were attached. */
 static int links_pin(const struct hawser_trace *trace, const char *path)
 {
-	struct bpf_program *program;
 	char name[PATH_BYTES * 2];
-	unsigned i = 0;
 	int result = 0;
 
-	bpf_object__for_each_program(program, trace->object)
-	{
-		if (!bpf_program__autoload(program) || i >= trace->links_count)
+	for (unsigned i = 0; i < trace_programs_count && result == 0; i++) {
+		if (!trace->links[i])
 			continue;
-		snprintf(name, sizeof(name), "%s/%s", path, bpf_program__name(program));
-		result = bpf_link__pin(trace->links[i++], name);
-		if (result < 0)
-			break;
+		snprintf(name, sizeof(name), "%s/%s", path, trace_programs[i].name);
+		result = bpf_link__pin(trace->links[i], name);
 	}
 	return result;
 }
@@ -176,9 +176,14 @@ int hawser_trace_pin(hawser_trace *trace, const char *path, struct hawser_trace_
 
 void trace_pins_close(struct hawser_trace *trace)
 {
-	for (unsigned i = 0; !trace->object && i < PINS; i++)
-		if (*descriptor_of(trace, i) > 0)
+	if (trace->object) /* whose they are */
+		return;
+	for (unsigned i = 0; i < PINS; i++)
+		if (*descriptor_of(trace, i) >= 0)
 			close(*descriptor_of(trace, i));
+	for (unsigned i = 0; i < TRACE_PROGRAMS_MAX; i++)
+		if (trace->programs[i] >= 0)
+			close(trace->programs[i]);
 }
 
 /* The map's own BTF tells where a variable lies, whoever compiled the object. */
@@ -207,7 +212,8 @@ static bool is_inflight(const struct bpf_map_info *info)
 {
 	if (info->type == BPF_MAP_TYPE_ARRAY)
 		return info->value_size >= sizeof(uint64_t);
-	return info->key_size == sizeof(uint64_t) && info->value_size >= sizeof(struct hawser_trace_record);
+	return info->type == BPF_MAP_TYPE_HASH && info->key_size == sizeof(uint64_t) &&
+	       info->value_size >= sizeof(struct hawser_trace_record);
 }
 
 /* Anybody who is root may have pinned it, or another version of this. */
@@ -218,13 +224,43 @@ static int pin_check(const struct hawser_trace *trace, unsigned pin, int map)
 
 	if (bpf_obj_get_info_by_fd(map, &info, &size) < 0)
 		return -errno;
-	if (pins[pin].value_size && info.value_size != pins[pin].value_size)
+	if (map == trace->inflight)
+		return is_inflight(&info) ? 0 : -EPROTO;
+	if (info.type != pins[pin].type || info.key_size != pins[pin].key_size)
 		return -EPROTO;
-	if (map == trace->inflight && !is_inflight(&info))
-		return -EPROTO;
-	if (map == trace->destinations && info.key_size != sizeof(struct hawser_trace_destination_key))
-		return -EPROTO;
-	return 0;
+	return pins[pin].value_size && info.value_size != pins[pin].value_size ? -EPROTO : 0;
+}
+
+/* -1: it is not pinned, or may not be looked at, which takes CAP_SYS_ADMIN. What else may lie there under its
+ * name is not counted with. */
+static int program_open(const char *path, const char *program)
+{
+	struct bpf_prog_info info = {0};
+	struct bpf_link_info attached = {0};
+	uint32_t size = sizeof(info), attached_size = sizeof(attached);
+	char name[PATH_BYTES * 2];
+	int link, fd = -1;
+
+	snprintf(name, sizeof(name), "%s/%s", path, program);
+	link = bpf_obj_get(name);
+	if (link < 0)
+		return -1;
+	if (bpf_obj_get_info_by_fd(link, &attached, &attached_size) == 0)
+		fd = bpf_prog_get_fd_by_id(attached.prog_id);
+	close(link);
+	if (fd < 0)
+		return -1;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
+	    strncmp(info.name, program, sizeof(info.name) - 1) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void programs_open(struct hawser_trace *trace, const char *path)
+{
+	for (unsigned i = 0; i < trace_programs_count; i++)
+		trace->programs[i] = program_open(path, trace_programs[i].name);
 }
 
 static int pins_open(struct hawser_trace *trace, const char *path)
@@ -247,7 +283,10 @@ static int pins_open(struct hawser_trace *trace, const char *path)
 		return trace->config_offset;
 	trace->counters_offset = variable_find(
 	    trace->bss, ".bss", "counters", sizeof(struct hawser_trace_counters), &trace->bss_size);
-	return trace->counters_offset < 0 ? trace->counters_offset : trace_reading_begin(trace);
+	if (trace->counters_offset < 0)
+		return trace->counters_offset;
+	programs_open(trace, path);
+	return trace_reading_begin(trace);
 }
 
 int hawser_trace_open_pinned(const char *path, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
@@ -257,7 +296,7 @@ int hawser_trace_open_pinned(const char *path, struct hawser_trace_sentence *why
 
 	if (result < 0)
 		return result;
-	trace = calloc(1, sizeof(*trace));
+	trace = trace_new();
 	if (!trace)
 		return refuse(why, path, -ENOMEM);
 	trace_listen();

@@ -49,6 +49,18 @@ static bool is_first_of_role(unsigned index)
 	return true;
 }
 
+static void add_part(
+    struct hawser_trace_ability *abilities, int *count, enum trace_part part, const struct btf *btf)
+{
+	for (unsigned i = 0; i < trace_programs_count && *count < HAWSER_TRACE_ABILITIES_MAX - 2; i++) {
+		const struct trace_program *program = &trace_programs[i];
+		bool fits = trace_role_fits(program->role, btf);
+
+		if (program->part == part && is_first_of_role(i))
+			add(abilities, count, program->role, fits, fits ? "yes" : program->lost);
+	}
+}
+
 int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_ABILITIES_MAX])
 {
 	bool tracing, fentry, probes = names_try(NULL) == 0;
@@ -68,13 +80,8 @@ int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_AB
 		    : "no program could be loaded: it needs CAP_BPF and CAP_PERFMON, outside of user "
 		      "namespaces, on a "
 		      "kernel that is not locked down");
-	for (unsigned i = 0; btf && i < trace_programs_count && count < HAWSER_TRACE_ABILITIES_MAX - 2; i++) {
-		const struct trace_program *program = &trace_programs[i];
-		bool fits = trace_role_fits(program->role, btf);
-
-		if (program->part != TRACE_PART_FUNCTIONS && is_first_of_role(i))
-			add(ret_abilities, &count, program->role, fits, fits ? "yes" : program->lost);
-	}
+	for (unsigned part = TRACE_PART_TCP; btf && part < TRACE_PART_FUNCTIONS; part++)
+		add_part(ret_abilities, &count, part, btf);
 	add(ret_abilities, &count, "fentry", fentry,
 	    fentry ? "connect(2) is traced where it connects: no other system call pays for it"
 		   : "connect(2), where asked for, is traced at every system call, which pays a little");

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static int on_record(void *context, void *data, size_t size)
 {
@@ -19,17 +18,14 @@ static int on_record(void *context, void *data, size_t size)
 	memcpy(&record, data, size < sizeof(record) ? size : sizeof(record));
 	trace->handed_over++;
 	trace->stopped = trace->function(&record, trace->user);
-	return trace->stopped < 0 ? trace->stopped : 0;
+	if (trace->stopped < 0)
+		return trace->stopped;
+	/* Any negative number ends the reading, behind this record. */
+	return trace->handed_over < HAWSER_TRACE_READ_MAX ? 0 : -ENOBUFS;
 }
 
 int trace_reading_begin(struct hawser_trace *trace)
 {
-	struct bpf_map_info info = {0};
-	uint32_t size = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(trace->inflight, &info, &size) < 0)
-		return -errno;
-	trace->inflight_size = info.value_size;
 	trace->processors = libbpf_num_possible_cpus();
 	if (trace->processors < 0)
 		return trace->processors;
@@ -44,7 +40,7 @@ static int taken(const struct hawser_trace *trace, int result)
 {
 	if (trace->stopped < 0)
 		return trace->stopped;
-	return result < 0 ? result : trace->handed_over;
+	return result < 0 && trace->handed_over < HAWSER_TRACE_READ_MAX ? result : trace->handed_over;
 }
 
 int trace_records_take(struct hawser_trace *trace, hawser_trace_record_function function, void *user)
@@ -89,7 +85,7 @@ int hawser_trace_histogram_read(hawser_trace *trace, enum hawser_trace_layer lay
 	const struct hawser_trace_histogram *parts = trace->per_processor;
 	struct hawser_trace_histogram sum = {0};
 
-	if (layer >= HAWSER_TRACE_LAYERS || cause >= HAWSER_TRACE_CAUSES)
+	if (layer > HAWSER_TRACE_EVERY || cause >= HAWSER_TRACE_CAUSES)
 		return -EINVAL;
 	if (bpf_map_lookup_elem(trace->histograms, &index, trace->per_processor) < 0)
 		return -errno;
@@ -107,10 +103,12 @@ int hawser_trace_counters_read(hawser_trace *trace, struct hawser_trace_counters
 
 	if (!bss)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(trace->bss, &zero, bss) < 0)
+	if (bpf_map_lookup_elem(trace->bss, &zero, bss) < 0) {
 		result = -errno;
-	else
+	} else {
 		memcpy(ret_counters, bss + trace->counters_offset, sizeof(*ret_counters));
+		ret_counters->events_missed = trace_events_missed(trace);
+	}
 	free(bss);
 	return result;
 }
@@ -159,61 +157,4 @@ int hawser_trace_destinations_read(
 		}
 	}
 	return 0;
-}
-
-/* Of histogram mode: numbered rows, of which some are free, that begin like a record and do not go on so. */
-static int rows_read(hawser_trace *trace, uint32_t rows, hawser_trace_record_function function, void *user)
-{
-	struct hawser_trace_record record;
-	char *row = calloc(1, trace->inflight_size);
-	struct timespec now;
-	int result = 0;
-
-	if (!row)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < rows && result >= 0; i++) {
-		memset(&record, 0, sizeof(record));
-		if (bpf_map_lookup_elem(trace->inflight, &i, row) < 0)
-			continue;
-		memcpy(&record.start_ns, row, sizeof(record.start_ns));
-		if (!record.start_ns)
-			continue;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		record.total_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - record.start_ns;
-		result = function(&record, user);
-	}
-	free(row);
-	return result < 0 ? result : 0;
-}
-
-int hawser_trace_inflight_read(hawser_trace *trace, hawser_trace_record_function function, void *user)
-{
-	struct hawser_trace_record *record;
-	struct bpf_map_info info = {0};
-	uint32_t info_size = sizeof(info);
-	struct timespec now;
-	uint64_t keys[2] = {0}, *key = NULL;
-	unsigned turn = 0;
-	int result = 0;
-
-	if (bpf_obj_get_info_by_fd(trace->inflight, &info, &info_size) < 0)
-		return -errno;
-	if (info.type == BPF_MAP_TYPE_ARRAY)
-		return rows_read(trace, info.max_entries, function, user);
-	record = calloc(1, trace->inflight_size); /* it begins the row */
-	if (!record)
-		return -ENOMEM;
-	while (result >= 0 && bpf_map_get_next_key(trace->inflight, key, &keys[turn]) == 0) {
-		key = &keys[turn];
-		turn ^= 1;
-		/* It may have ended since, or be beginning. */
-		if (bpf_map_lookup_elem(trace->inflight, key, record) < 0 || !record->start_ns)
-			continue;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		record->total_ns =
-		    (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec - record->start_ns;
-		result = function(record, user);
-	}
-	free(record);
-	return result < 0 ? result : 0;
 }

@@ -11,8 +11,20 @@
 
 enum { ANY = 99 };
 
+/* Programs are attached from the last to the first. The state of TCP begins connects and ends them; it comes
+ * in between, for what submits a connect leaves to it what the network says. */
 const struct trace_program trace_programs[] = {
+    {"call_enter", "sys_enter", 2, 2, TRACE_PART_CALLS, true, "connect(2) entries",
+	"unix sockets and failures before TCP are not seen of connect(2)"},
+    {"call_enter_inet", "inet_stream_connect", 4, 4, TRACE_PART_FUNCTIONS, true, "calls by function", ""},
+    {"call_enter_unix", "unix_stream_connect", 4, 4, TRACE_PART_FUNCTIONS, true, "calls by function", ""},
+    {"ring_submit", "io_uring_submit_req", 1, 1, TRACE_PART_RING, true, "io_uring submissions",
+	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
+    {"ring_submit_sqe", "io_uring_submit_sqe", 2, 2, TRACE_PART_RING, true, "io_uring submissions",
+	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
     {"tcp_state", "inet_sock_set_state", 3, ANY, TRACE_PART_TCP, true, "begin and end",
+	"nothing is seen of TCP"},
+    {"tcp_state_again", "inet_sock_set_state", 3, ANY, TRACE_PART_TCP, true, "begin and end",
 	"nothing is seen of TCP"},
     {"tcp_retransmit", "tcp_retransmit_skb", 1, ANY, TRACE_PART_TCP, false, "SYN retransmits",
 	"repeated SYNs are not counted"},
@@ -22,30 +34,23 @@ const struct trace_program trace_programs[] = {
 	"the type, code and sender of ICMP errors are unknown (needs Linux 5.15)"},
     {"tcp_drop", "kfree_skb", 3, ANY, TRACE_PART_TCP, false, "local firewall",
 	"a SYN dropped by this host's firewall looks like one lost on the way (needs Linux 5.17)"},
-    {"ring_submit", "io_uring_submit_req", 1, 1, TRACE_PART_RING, true, "io_uring submissions",
-	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
-    {"ring_submit_sqe", "io_uring_submit_sqe", 2, 2, TRACE_PART_RING, true, "io_uring submissions",
-	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
+    {"ring_poll_arm", "io_uring_poll_arm", 1, ANY, TRACE_PART_RING, false, "io_uring polls",
+	"whether a connect was polled is unknown"},
+    {"ring_queue_async_work", "io_uring_queue_async_work", 1, ANY, TRACE_PART_RING, false, "io_uring workers",
+	"whether a connect went to a worker is unknown"},
     {"ring_complete", "io_uring_complete", 3, 3, TRACE_PART_RING, true, "io_uring completions",
 	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
     {"ring_complete_result", "io_uring_complete", 5, ANY, TRACE_PART_RING, true, "io_uring completions",
 	"connects of io_uring are seen by the network alone (needs Linux 6.1)"},
     {"ring_overflow", "io_uring_cqe_overflow", 3, ANY, TRACE_PART_RING, false, "io_uring overflows",
 	"connects whose completion overflows the ring stay in flight for ever"},
-    {"ring_poll_arm", "io_uring_poll_arm", 1, ANY, TRACE_PART_RING, false, "io_uring polls",
-	"whether a connect was polled is unknown"},
-    {"ring_queue_async_work", "io_uring_queue_async_work", 1, ANY, TRACE_PART_RING, false, "io_uring workers",
-	"whether a connect went to a worker is unknown"},
-    {"call_enter", "sys_enter", 2, 2, TRACE_PART_CALLS, true, "connect(2) entries",
-	"unix sockets and failures before TCP are not seen of connect(2)"},
     {"call_exit", "sys_exit", 2, 2, TRACE_PART_CALLS, true, "connect(2) results",
 	"unix sockets and failures before TCP are not seen of connect(2)"},
-    {"call_enter_inet", "inet_stream_connect", 4, 4, TRACE_PART_FUNCTIONS, true, "calls by function", ""},
     {"call_exit_inet", "inet_stream_connect", 4, 4, TRACE_PART_FUNCTIONS, true, "calls by function", ""},
-    {"call_enter_unix", "unix_stream_connect", 4, 4, TRACE_PART_FUNCTIONS, true, "calls by function", ""},
     {"call_exit_unix", "unix_stream_connect", 4, 4, TRACE_PART_FUNCTIONS, true, "calls by function", ""},
 };
 const unsigned trace_programs_count = sizeof(trace_programs) / sizeof(trace_programs[0]);
+_Static_assert(sizeof(trace_programs) / sizeof(trace_programs[0]) <= TRACE_PROGRAMS_MAX, "room for each");
 
 static const struct btf_type *prototype_of(const struct btf *btf, const struct trace_program *program)
 {

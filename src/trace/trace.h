@@ -10,12 +10,13 @@
 #include <bpf/libbpf.h>
 #include <hawser/trace.h>
 
-enum { TRACE_LINKS_MAX = 16 };
+enum { TRACE_PROGRAMS_MAX = 32 };
 
 struct hawser_trace {
 	struct bpf_object *object;
-	struct bpf_link *links[TRACE_LINKS_MAX];
-	unsigned links_count;
+	/* By their places in trace_programs; NULL and -1: not loaded, or not known. */
+	struct bpf_link *links[TRACE_PROGRAMS_MAX];
+	int programs[TRACE_PROGRAMS_MAX];
 	struct ring_buffer *ring;
 	int processors;
 	void *per_processor; /* room for one value of every processor */
@@ -24,9 +25,8 @@ struct hawser_trace {
 	int destinations_other;
 	int inflight;
 	int records;
-	int data;               /* .data: the configuration */
-	int bss;                /* .bss: the counters */
-	uint32_t inflight_size; /* of a row */
+	int data; /* .data: the configuration */
+	int bss;  /* .bss: the counters */
 	uint32_t data_size;
 	uint32_t bss_size;
 	int config_offset;
@@ -65,6 +65,7 @@ struct trace_program {
 	const char *role;
 	const char *lost; /* what is lost without it */
 };
+/* What begins a connect comes before what ends it: see attach in open.c. */
 extern const struct trace_program trace_programs[];
 extern const unsigned trace_programs_count;
 
@@ -76,7 +77,14 @@ bool trace_role_fits(const char *role, const struct btf *btf);
 /* Tried with a program that does nothing. */
 bool trace_loads(const char *name, enum bpf_attach_type type);
 
+/* ---- options.c ---- */
+/* Over the defaults that are there. 0 or, with its sentence, -EINVAL or -E2BIG. */
+int trace_options_take(struct hawser_trace_options *known, const struct hawser_trace_options *given,
+    struct hawser_trace_sentence *why);
+
 /* ---- open.c ---- */
+/* Without any descriptor; NULL: no memory. */
+struct hawser_trace *trace_new(void);
 /* Where the linker put a variable of the programs. -ENOENT: they are not those that this library knows. */
 int trace_offset_in(const struct btf *btf, const char *section, const char *name);
 
@@ -86,6 +94,10 @@ int trace_reading_begin(struct hawser_trace *trace);
 /* Hands over the records there are, without waiting. Their number, or what the function returned to end it.
  */
 int trace_records_take(struct hawser_trace *trace, hawser_trace_record_function function, void *user);
+
+/* ---- missed.c ---- */
+/* Events that the kernel kept from the programs of this trace. */
+uint64_t trace_events_missed(const struct hawser_trace *trace);
 
 /* ---- pin.c ---- */
 /* Those of a trace that was opened by its pins; nothing for any other. */
@@ -100,7 +112,7 @@ bool trace_may_load(void);
 /* ---- sentences.c ---- */
 void trace_say(struct hawser_trace_sentence *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Keeps libbpf's complaints instead of having it print them, until trace_unlisten. */
+/* Keeps libbpf's complaints of this thread instead of having it print them, until as many trace_unlisten. */
 void trace_listen(void);
 void trace_unlisten(void);
 const char *trace_heard(void);

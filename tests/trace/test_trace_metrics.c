@@ -92,7 +92,14 @@ Test(trace_metrics, counters_and_gauge)
 
 	begin(1);
 	metrics.in_flight = 3;
-	metrics.counters = (struct hawser_trace_counters){1, 2, 4, 5, 6, 7};
+	metrics.counters = (struct hawser_trace_counters){.records_lost = 1,
+	    .inflight_full = 2,
+	    .start_unseen = 4,
+	    .destinations_other = 5,
+	    .completions_in_overflow = 6,
+	    .addresses_unread = 7,
+	    .ends_unseen = 8,
+	    .events_missed = 9};
 	text = text_of();
 	expect_line(text, "hawser_connects_in_flight 3");
 	expect_line(text, "hawser_trace_records_lost_total 1");
@@ -101,6 +108,8 @@ Test(trace_metrics, counters_and_gauge)
 	expect_line(text, "hawser_trace_destinations_other_total 5");
 	expect_line(text, "hawser_trace_completions_overflowed_total 6");
 	expect_line(text, "hawser_trace_addresses_unread_total 7");
+	expect_line(text, "hawser_trace_ends_unseen_total 8");
+	expect_line(text, "hawser_trace_events_missed_total 9");
 	free(text);
 	end();
 }

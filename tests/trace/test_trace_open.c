@@ -50,8 +50,8 @@ Test(trace_open, options_that_make_no_sense)
 	hawser_trace_options_init(&options);
 	options.size--;
 	expect_refused(&options, -EINVAL, "another version");
-	options.size += 2;
-	expect_refused(&options, -E2BIG, "another version");
+	options.size = SIZE_MAX;
+	expect_refused(&options, -EINVAL, "another version");
 	hawser_trace_options_init(&options);
 	options.config.filters = HAWSER_TRACE_FILTER_PREFIX;
 	expect_refused(&options, -EINVAL, "IPv4 or IPv6");
@@ -63,6 +63,30 @@ Test(trace_open, options_that_make_no_sense)
 	expect_refused(&options, -EINVAL, "sampled");
 	options.config.filters = 1 << 20;
 	expect_refused(&options, -EINVAL, "does not know");
+}
+
+/* Those of a newer header. */
+Test(trace_open, options_that_are_larger)
+{
+	struct {
+		struct hawser_trace_options known;
+		uint64_t unknown[2];
+	} options = {.known = {HAWSER_DEFAULTS_hawser_trace_options}, .unknown = {0, 1}};
+	struct hawser_trace_sentence why = {""};
+	hawser_trace *trace;
+	int result;
+
+	options.known.size = sizeof(options);
+	expect_refused(&options.known, -E2BIG, "another version");
+	options.unknown[1] = 0;
+	options.known.inflight_max = 0;
+	expect_refused(&options.known, -EINVAL, "0 connects in flight");
+	options.known.inflight_max = 1;
+	result = hawser_trace_open(&options.known, &why, &trace);
+	if (result == -EPERM || result == -ENOENT)
+		cr_skip_test("%s", why.text);
+	cr_assert_eq(result, 0, "%s", why.text);
+	hawser_trace_close(trace);
 }
 
 Test(trace_open, unprivileged)

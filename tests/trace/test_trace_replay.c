@@ -57,7 +57,7 @@ static struct content content_of_three(void)
 				      .record_size = sizeof(struct hawser_trace_record),
 				      .end_size = sizeof(struct file_end),
 				      .kernel = "6.1.0"},
-	    .end = {.count = RECORDS, .counters = {.records_lost = 5}}};
+	    .end = {.count = RECORDS, .counters = {.records_lost = 5, .events_missed = 3}}};
 
 	content.records[0] = record_of(HAWSER_TRACE_OK, 0, 80);
 	content.records[1] = record_of(HAWSER_TRACE_REFUSED, ECONNREFUSED, 81);
@@ -100,6 +100,7 @@ Test(trace_replay, prints_as_live_does)
 	    "127.0.0.1:82                 ECONNREFUSED \n");
 	shell_expect("replay.err", "recorded on Linux 6.1.0, beginning 1970-01-01 00:00:00");
 	shell_expect("replay.err", "3 connects, 1 ok, 2 refused\n5 more were not shown");
+	shell_expect("replay.err", "3 events were missed");
 }
 
 static void expect_ports(const char *options, const char *ports)

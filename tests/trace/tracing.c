@@ -8,10 +8,12 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -67,11 +69,40 @@ static int on_record(const struct hawser_trace_record *record, void *user)
 	return 0;
 }
 
+static int print_inflight(const struct hawser_trace_record *record, void *user)
+{
+	char text[128];
+
+	(void)user;
+	fprintf(stderr, "in flight for %" PRIu64 " us: layer %s, flags %x, pid %u, to %s\n",
+	    record->total_ns / 1000, hawser_trace_layer_name(record->layer), record->flags, record->pid,
+	    hawser_trace_destination_text(record, text, sizeof(text)));
+	return 0;
+}
+
+/* What became of it, as far as the tracer knows. */
+static void give_up(void)
+{
+	struct hawser_trace_counters counters = {0};
+
+	hawser_trace_counters_read(tracing.trace, &counters);
+	fprintf(stderr,
+	    "records_lost %" PRIu64 ", inflight_full %" PRIu64 ", start_unseen %" PRIu64
+	    ", completions_in_overflow %" PRIu64 ", addresses_unread %" PRIu64 ", events_missed %" PRIu64
+	    "\n",
+	    counters.records_lost, counters.inflight_full, counters.start_unseen,
+	    counters.completions_in_overflow, counters.addresses_unread, counters.events_missed);
+	hawser_trace_inflight_read(tracing.trace, print_inflight, NULL);
+	cr_assert(
+	    false, "no record came after the %u before; standard error says what is known", tracing.taken);
+}
+
 struct hawser_trace_record tracing_record(void)
 {
 	for (int waited = 0; tracing.taken == tracing.count && waited < WAIT_MS; waited += 10)
 		cr_assert_geq(hawser_trace_read(tracing.trace, 10, on_record, NULL), 0);
-	cr_assert_lt(tracing.taken, tracing.count, "no record came");
+	if (tracing.taken == tracing.count)
+		give_up();
 	return tracing.records[tracing.taken++];
 }
 

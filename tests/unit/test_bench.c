@@ -162,6 +162,7 @@ Test(bench, help_says_what_one_unit_of_work_is)
 	cr_assert_eq(count_of("IORING_OP_CONNECT"), 1);
 	cr_assert_eq(count_of("hawser_client_new"), 1);
 	cr_assert_eq(count_of("SO_ERROR"), 1);
+	cr_assert_eq(count_of("  filtered-out "), 1);
 	cr_assert_eq(bench("--help"), 0);
 	cr_assert_eq(count_of("connect --help"), 1);
 	cr_assert_eq(bench("help"), 0);
@@ -201,6 +202,9 @@ ParameterizedTestParameters(bench, a_wrong_command_line_is_refused)
 	    {"connect --family ipx", "expected tcp, unix or both"},
 	    {"connect --clients 0", "expected a number"},
 	    {"connect --seconds-max 0", "expected a number"},
+	    {"connect --traced --gate", "--gate: not with --traced"},
+	    {"connect --traced --clients 5", "--clients: not with --traced"},
+	    {"connect --traced --family unix", "--family unix: not with --traced"},
 	};
 
 	return cr_make_param_array(struct mistake, mistakes, sizeof(mistakes) / sizeof(mistakes[0]));

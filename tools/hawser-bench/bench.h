@@ -9,6 +9,7 @@
 #define HAWSER_BENCH_BENCH_H
 
 #include "server.h"
+#include "tracer.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -44,6 +45,7 @@ struct options {
 	bool local; /* unix */
 	bool json;
 	bool gate;
+	bool traced;
 };
 
 /* One slice's work. */
@@ -76,6 +78,26 @@ struct contest {
 	struct samples samples[VARIANTS];
 };
 
+/* Of one mode: what was measured under it, and just before or after it without any trace. */
+struct traced_samples {
+	struct samples untraced;
+	struct samples traced;
+	/* The kernel's own account of the programs, in a slice of its own. */
+	double *kernel_ns;
+	double *kernel_runs;
+};
+
+struct traced_contest {
+	enum engine_kind engine;
+	struct slice slice;
+	struct traced_samples modes[TRACER_MODES];
+};
+
+struct slice_time {
+	double wall;
+	double cpu;
+};
+
 struct memory_result {
 	const char *engine;
 	uint32_t clients;
@@ -87,6 +109,11 @@ struct results {
 	uint32_t contests_count;
 	uint32_t passes; /* done: fewer than asked for when seconds_max ended them */
 	struct memory_result memory[ENGINE_KINDS];
+	struct traced_contest traced[DEPTHS_MAX * ENGINE_KINDS];
+	uint32_t traced_count;
+	double *traced_room; /* of all their samples */
+	bool accounted;      /* the kernel told its account */
+	uint64_t records_lost;
 	int client_cpu;
 	int server_cpu;
 	double seconds;
@@ -98,6 +125,20 @@ uint64_t bench_now_ns(void);
 /* connect.c: all contests. 0 or a negative errno, and a sentence was printed. */
 int connect_measure(const struct options *options, struct server *server, struct results *results);
 void results_free(struct results *results);
+/* Pass -1 warms up and is not counted; the others until there are enough of them or seconds_max is over. */
+int passes_run(
+    const struct options *options, struct results *results, int (*run)(void *user, int pass), void *user);
+/* One slice, and the server has caught up with it; nanoseconds a connect. */
+int slice_run(struct server *server, enum variant_key key, void *state, const struct slice *slice,
+    struct slice_time *ret_time);
+/* A slice never exceeds the backlog, so that it cannot overflow even if the server sleeps all the while. */
+uint32_t slice_connects(const struct options *options, const struct server *server, uint32_t depth);
+
+/* traced.c: what a trace costs hawser's connects. */
+/* Whether this process may trace. A negative errno, and a sentence was printed. */
+int traced_try(void);
+int traced_measure(const struct options *options, struct server *server, struct results *results);
+void traced_free(struct results *results);
 
 /* idle.c: the library's memory for a client that is connected and idle. */
 int idle_measure(enum engine_kind engine, const struct endpoint *endpoint, uint32_t clients,

@@ -4,8 +4,7 @@
  *
  * Happy path: every variant is opened once; a pass goes through all contests, and in each one through all
  * variants. Two variants that are compared always run one right after the other, the one or the other first
- * in turn; where the pairs stand rotates from pass to pass. The pass before the first warms up and is not
- * counted.
+ * in turn; where the pairs stand rotates from pass to pass.
  * Failures: a variant that cannot be opened (io_uring is forbidden), a connect that failed, a server that
  * does not keep up: one sentence, and there is no result.
  */
@@ -66,19 +65,18 @@ static uint64_t thread_ns(void)
 }
 
 struct measurement {
-	const struct options *options;
 	struct server *server;
 	struct results *results;
 	void *states[VARIANTS];
 	uint32_t opened;
 };
 
-static int run_slice(struct measurement *measurement, struct contest *contest, enum variant_key key, int pass)
+int slice_run(struct server *server, enum variant_key key, void *state, const struct slice *slice,
+    struct slice_time *ret_time)
 {
-	const struct slice *slice = &contest->slice;
 	uint64_t cpu_ns = thread_ns();
 	uint64_t wall_ns = bench_now_ns();
-	int result = variants[key].run(measurement->states[key], slice);
+	int result = variants[key].run(state, slice);
 
 	wall_ns = bench_now_ns() - wall_ns;
 	cpu_ns = thread_ns() - cpu_ns;
@@ -87,13 +85,23 @@ static int run_slice(struct measurement *measurement, struct contest *contest, e
 		    variants[key].name, slice->endpoint->name, slice->depth, strerror(-result));
 		return result;
 	}
-	if (pass >= 0) {
-		contest->samples[key].wall[pass] = (double)wall_ns / slice->connects;
-		contest->samples[key].cpu[pass] = (double)cpu_ns / slice->connects;
-	}
-	result = server_catch_up(measurement->server, slice->connects);
+	ret_time->wall = (double)wall_ns / slice->connects;
+	ret_time->cpu = (double)cpu_ns / slice->connects;
+	result = server_catch_up(server, slice->connects);
 	if (result < 0)
 		fprintf(stderr, "hawser-bench: the server does not accept what was connected\n");
+	return result;
+}
+
+static int run_slice(struct measurement *measurement, struct contest *contest, enum variant_key key, int pass)
+{
+	struct slice_time time = {0, 0};
+	int result = slice_run(measurement->server, key, measurement->states[key], &contest->slice, &time);
+
+	if (result == 0 && pass >= 0) {
+		contest->samples[key].wall[pass] = time.wall;
+		contest->samples[key].cpu[pass] = time.cpu;
+	}
 	return result;
 }
 
@@ -113,8 +121,9 @@ static int run_contest(struct measurement *measurement, struct contest *contest,
 	return result;
 }
 
-static int run_pass(struct measurement *measurement, int pass)
+static int run_pass(void *user, int pass)
 {
+	struct measurement *measurement = user;
 	struct results *results = measurement->results;
 	int result = 0;
 
@@ -123,25 +132,23 @@ static int run_pass(struct measurement *measurement, int pass)
 	return result;
 }
 
-static int run_passes(struct measurement *measurement)
+int passes_run(
+    const struct options *options, struct results *results, int (*run)(void *user, int pass), void *user)
 {
-	const struct options *options = measurement->options;
-	struct results *results = measurement->results;
 	uint64_t began_ns = bench_now_ns();
 	uint64_t until_ns = began_ns + options->seconds_max * NS_PER_S;
-	int result = run_pass(measurement, -1);
+	int result = run(user, -1);
 
 	while (result == 0 && results->passes < options->passes &&
 	       (results->passes == 0 || bench_now_ns() < until_ns)) {
-		result = run_pass(measurement, (int)results->passes);
+		result = run(user, (int)results->passes);
 		results->passes++;
 	}
 	results->seconds = (double)(bench_now_ns() - began_ns) / (double)NS_PER_S;
 	return result;
 }
 
-/* A slice never exceeds the backlog, so that it cannot overflow even if the server sleeps all the while. */
-static uint32_t connects_of(const struct options *options, const struct server *server, uint32_t depth)
+uint32_t slice_connects(const struct options *options, const struct server *server, uint32_t depth)
 {
 	uint32_t least = SLICE_DEPTHS * depth;
 	uint32_t connects = options->slice > least ? options->slice : least;
@@ -169,7 +176,7 @@ static bool contests_add(struct results *results, const struct options *options,
 	for (uint32_t i = 0; i < options->depths_count; i++) {
 		struct slice slice = {endpoint, options->depths[i], 0};
 
-		slice.connects = connects_of(options, server, slice.depth);
+		slice.connects = slice_connects(options, server, slice.depth);
 		if (!contest_add(results, options, &slice))
 			return false;
 	}
@@ -202,7 +209,7 @@ static int open_variants(struct measurement *measurement)
 
 int connect_measure(const struct options *options, struct server *server, struct results *results)
 {
-	struct measurement measurement = {.options = options, .server = server, .results = results};
+	struct measurement measurement = {.server = server, .results = results};
 	int result;
 
 	if ((options->tcp && !contests_add(results, options, server, &server->tcp)) ||
@@ -212,7 +219,7 @@ int connect_measure(const struct options *options, struct server *server, struct
 	}
 	result = open_variants(&measurement);
 	if (result == 0)
-		result = run_passes(&measurement);
+		result = passes_run(options, results, run_pass, &measurement);
 	for (uint32_t i = 0; i < measurement.opened; i++)
 		variants[i].close(measurement.states[i]);
 	return result;

@@ -2,11 +2,13 @@
  *
  * hawser-bench: what the library costs. Traffic stays on loopback and unix sockets; the run ends by itself.
  *
- * Exit status: 0; 1 if something failed, or with --gate a bar was missed; 2 if the command line is wrong.
+ * Exit status: 0; 1 if something failed, or with --gate a bar was missed; 2 if the command line is wrong; 77,
+ * which means skipped to many who run programs, if --traced is not permitted or not possible on this kernel.
  */
 #include "options.h"
 #include "report.h"
 
+#include <errno.h>
 #include <hawser/hawser.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,7 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, GRACE_S = 60 };
+enum { GRACE_S = 60 };
 
 /* The soft limit of descriptors is often 1024. */
 static void raise_descriptors(void)
@@ -85,11 +87,40 @@ static int measure(const struct options *options, struct server *server, struct 
 	}
 	signal(SIGALRM, took_too_long);
 	alarm(options->seconds_max + GRACE_S);
-	result = connect_measure(options, server, results);
-	if (result == 0)
+	if (options->traced)
+		result = traced_measure(options, server, results);
+	else
+		result = connect_measure(options, server, results);
+	if (result == 0 && !options->traced)
 		result = measure_memory(options, server, results);
 	server_stop(server);
 	return result;
+}
+
+static void report(const struct options *options, const struct results *results)
+{
+	if (options->traced && options->json)
+		traced_json(options, results);
+	else if (options->traced)
+		traced_text(options, results);
+	else if (options->json)
+		report_json(options, results);
+	else
+		report_text(options, results);
+}
+
+/* EXIT_SUCCESS if there is nothing in its way. */
+static int traced_status(void)
+{
+	switch (traced_try()) {
+	case 0:
+		return EXIT_SUCCESS;
+	case -EPERM:
+	case -ENOENT:
+		return EXIT_NOT_HERE;
+	default:
+		return EXIT_FAILURE;
+	}
 }
 
 static int connect_main(int count, char **arguments)
@@ -107,15 +138,18 @@ static int connect_main(int count, char **arguments)
 	case OPTIONS_WRONG:
 		return EXIT_USAGE;
 	}
+	if (options.traced)
+		status = traced_status();
+	if (status != EXIT_SUCCESS)
+		return status;
 	if (measure(&options, &server, &results) < 0)
 		status = EXIT_FAILURE;
-	else if (options.json)
-		report_json(&options, &results);
 	else
-		report_text(&options, &results);
+		report(&options, &results);
 	if (status == EXIT_SUCCESS && options.gate && !bars_are_held(&results))
 		status = EXIT_FAILURE;
 	results_free(&results);
+	traced_free(&results);
 	return status;
 }
 
@@ -123,7 +157,8 @@ static void usage_print(FILE *file)
 {
 	fprintf(file,
 	    "Usage: hawser-bench connect [OPTION]...\n"
-	    "  connect   hawser's connects next to bare loops, and the memory of an idle client\n"
+	    "  connect   hawser's connects next to bare loops, and the memory of an idle client;\n"
+	    "            with --traced, next to hawser's connects under a trace\n"
 	    "hawser-bench connect --help lists the options; hawser-bench --version prints the version.\n");
 }
 

@@ -7,6 +7,8 @@
 
 #include "bench.h"
 
+enum { EXIT_USAGE = 2, EXIT_NOT_HERE = 77 };
+
 enum options_verdict { OPTIONS_RUN, OPTIONS_HELP_SHOWN, OPTIONS_WRONG };
 
 /* Starts from the defaults; arguments[0] is the subcommand. What is wrong was said on stderr. */

@@ -38,4 +38,18 @@ bool bars_are_held(const struct results *results);
 void report_text(const struct options *options, const struct results *results);
 void report_json(const struct options *options, const struct results *results);
 
+/* traced_report.c */
+void traced_text(const struct options *options, const struct results *results);
+void traced_json(const struct options *options, const struct results *results);
+
+/* What the reports for people share: columns of a fixed width. */
+void text_head_print(const struct options *options, const struct results *results);
+void text_spread_print(struct spread spread);
+void text_ratio_print(struct ratio ratio);
+
+/* What those for programs share. */
+void json_head_print(const struct options *options, const struct results *results);
+void json_spread_print(const char *name, struct spread spread);
+void json_ratio_print(const char *name, struct ratio ratio);
+
 #endif

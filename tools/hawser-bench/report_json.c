@@ -19,19 +19,19 @@ static void text_print(const char *text)
 	putchar('"');
 }
 
-static void spread_print(const char *name, struct spread spread)
+void json_spread_print(const char *name, struct spread spread)
 {
 	printf(
 	    "\"%s\":{\"p10\":%.1f,\"median\":%.1f,\"p90\":%.1f}", name, spread.p10, spread.p50, spread.p90);
 }
 
-static void ratio_print(const char *name, struct ratio ratio)
+void json_ratio_print(const char *name, struct ratio ratio)
 {
 	printf("\"%s\":{\"of_medians\":%.4f,\"pairs\":{\"p10\":%.4f,\"median\":%.4f,\"p90\":%.4f}}", name,
 	    ratio.of_medians, ratio.pairs.p10, ratio.pairs.p50, ratio.pairs.p90);
 }
 
-static void head_print(const struct options *options, const struct results *results)
+void json_head_print(const struct options *options, const struct results *results)
 {
 	struct machine machine;
 
@@ -61,9 +61,9 @@ static void results_print(const struct results *results)
 
 			contest_head_print(&results->contests[i], i + (uint32_t)key ? "," : "");
 			printf("\"variant\":\"%s\",", variants[key].name);
-			spread_print("wall_ns", spread_of(samples->wall, results->passes));
+			json_spread_print("wall_ns", spread_of(samples->wall, results->passes));
 			printf(",");
-			spread_print("cpu_ns", spread_of(samples->cpu, results->passes));
+			json_spread_print("cpu_ns", spread_of(samples->cpu, results->passes));
 			printf("}");
 		}
 	printf("]");
@@ -76,9 +76,9 @@ static void comparison_print(
 
 	printf(
 	    "\"of\":\"%s\",\"over\":\"%s\",", variants[comparison->of].name, variants[comparison->over].name);
-	ratio_print("wall", wall_ratio(contest, results, comparison->of, comparison->over));
+	json_ratio_print("wall", wall_ratio(contest, results, comparison->of, comparison->over));
 	printf(",");
-	ratio_print("cpu", cpu);
+	json_ratio_print("cpu", cpu);
 	if (comparison->bar > 0)
 		printf(",\"bar\":%.2f,\"held\":%s", comparison->bar,
 		    cpu.of_medians <= comparison->bar ? "true" : "false");
@@ -112,7 +112,7 @@ static void memory_print(const struct results *results)
 
 void report_json(const struct options *options, const struct results *results)
 {
-	head_print(options, results);
+	json_head_print(options, results);
 	results_print(results);
 	ratios_print(results);
 	memory_print(results);

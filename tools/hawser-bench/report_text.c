@@ -7,15 +7,15 @@
 #include <hawser/hawser.h>
 #include <stdio.h>
 
-enum { CELL_MAX = 48 };
+enum { CELL_MAX = 48, NUMBER_MAX = 16 };
 
-static void head_print(const struct options *options, const struct results *results)
+void text_head_print(const struct options *options, const struct results *results)
 {
 	struct machine machine;
 
 	machine_read(&machine);
-	printf(
-	    "hawser-bench connect: hawser %s, %s, %s\n", hawser_version(), machine.kernel, machine.processor);
+	printf("hawser-bench connect%s: hawser %s, %s, %s\n", options->traced ? " --traced" : "",
+	    hawser_version(), machine.kernel, machine.processor);
 	if (results->client_cpu == results->server_cpu)
 		printf("client and server share a CPU, ");
 	else
@@ -23,23 +23,43 @@ static void head_print(const struct options *options, const struct results *resu
 	printf("load %.1f; %u passes in %.1f s", results->load, results->passes, results->seconds);
 	if (results->passes < options->passes)
 		printf(" (of %u: --seconds-max)", options->passes);
-	printf("\nHow to read: ns for one connect as median p10..p90 of the slices; x as ratio of medians, "
+	printf("\n");
+}
+
+static void how_to_print(void)
+{
+	printf("How to read: ns for one connect as median p10..p90 of the slices; x as ratio of medians, "
 	       "p10..p90 of the pairs side by side.\n");
 }
 
-static void spread_print(struct spread spread)
+/* At most seven characters, so that a column keeps its width on a machine that does much else. */
+static const char *ns_text(char text[NUMBER_MAX], double ns)
 {
-	char range[CELL_MAX];
-
-	snprintf(range, sizeof(range), "%.0f..%.0f", spread.p10, spread.p90);
-	printf("%7.0f %-16s", spread.p50, range);
+	snprintf(text, NUMBER_MAX, ns < 1e7 - 1 ? "%.0f" : "%.1e", ns);
+	return text;
 }
 
-static void ratio_print(struct ratio ratio)
+/* At most four, below 10,000. */
+static const char *ratio_text(char text[NUMBER_MAX], double ratio)
 {
-	char range[CELL_MAX];
+	snprintf(text, NUMBER_MAX, "%.*f", ratio < 9.99 ? 2 : ratio < 99.9 ? 1 : 0, ratio);
+	return text;
+}
 
-	snprintf(range, sizeof(range), "%.2f..%.2f", ratio.pairs.p10, ratio.pairs.p90);
+void text_spread_print(struct spread spread)
+{
+	char range[CELL_MAX], p10[NUMBER_MAX], p50[NUMBER_MAX], p90[NUMBER_MAX];
+
+	snprintf(range, sizeof(range), "%s..%s", ns_text(p10, spread.p10), ns_text(p90, spread.p90));
+	printf("%7s %-16s", ns_text(p50, spread.p50), range);
+}
+
+void text_ratio_print(struct ratio ratio)
+{
+	char range[CELL_MAX], p10[NUMBER_MAX], p90[NUMBER_MAX];
+
+	snprintf(range, sizeof(range), "%s..%s", ratio_text(p10, ratio.pairs.p10),
+	    ratio_text(p90, ratio.pairs.p90));
 	printf("%8.2f %-10s", ratio.of_medians, range);
 }
 
@@ -56,12 +76,12 @@ static void row_print(const struct contest *contest, const struct results *resul
 	const struct comparison *comparison = comparison_of(key);
 
 	printf("  %-24s", variants[key].title);
-	spread_print(spread_of(contest->samples[key].wall, results->passes));
-	spread_print(spread_of(contest->samples[key].cpu, results->passes));
+	text_spread_print(spread_of(contest->samples[key].wall, results->passes));
+	text_spread_print(spread_of(contest->samples[key].cpu, results->passes));
 	printf("%7.2f", cpu_ratio(contest, results, key, VARIANT_BARE_URING).of_medians);
 	if (comparison) {
-		ratio_print(wall_ratio(contest, results, key, comparison->over));
-		ratio_print(cpu_ratio(contest, results, key, comparison->over));
+		text_ratio_print(wall_ratio(contest, results, key, comparison->over));
+		text_ratio_print(cpu_ratio(contest, results, key, comparison->over));
 	}
 	printf("\n");
 }
@@ -112,7 +132,8 @@ static void memory_print(const struct memory_result *memory)
 
 void report_text(const struct options *options, const struct results *results)
 {
-	head_print(options, results);
+	text_head_print(options, results);
+	how_to_print();
 	for (uint32_t i = 0; i < results->contests_count; i++)
 		contest_print(&results->contests[i], results);
 	printf("\nBars, by CPU time, which other programs on the machine stretch less than wall time\n");

@@ -165,7 +165,7 @@ static _Noreturn void serve(const struct server *server, const struct listener *
 	}
 }
 
-static void pin(int cpu)
+void pin_thread(int cpu)
 {
 	cpu_set_t set;
 
@@ -201,7 +201,7 @@ static int fork_server(struct server *server, const struct listener *listeners, 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(EXIT_FAILURE);
-	pin(server_cpu);
+	pin_thread(server_cpu);
 	serve(server, listeners);
 }
 
@@ -227,7 +227,7 @@ int server_start(struct server *server, int client_cpu, int server_cpu)
 	if (result < 0)
 		munmap(server->accepted, sizeof(*server->accepted));
 	else
-		pin(client_cpu);
+		pin_thread(client_cpu);
 	return result;
 }
 

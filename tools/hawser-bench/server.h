@@ -51,6 +51,9 @@ int server_catch_up(struct server *server, uint32_t connects);
 
 void server_stop(struct server *server);
 
+/* The calling thread; -1 pins nothing. */
+void pin_thread(int cpu);
+
 /* How every variant ends a connection. TCP is reset, because each one in TIME_WAIT would keep its port for a
  * minute, and the later slices would search longer for a free one than the earlier. */
 void endpoint_hang_up(const struct endpoint *endpoint, int fd);

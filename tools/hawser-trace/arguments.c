@@ -81,7 +81,8 @@ void arguments_print_help(FILE *file)
 	    "      --interval S    top, hist, inflight: show it every S seconds\n"
 	    "      --bytes-max N   record: end before the file is larger (268435456)\n"
 	    "      --calls         trace connect(2), too: unix sockets, and failures before a packet is "
-	    "sent\n"
+	    "sent;\n"
+	    "                      not of 32-bit programs\n"
 	    "      --no-ring       leave out what io_uring says\n"
 	    "      --names         live: what clients of hawser say of each attempt, too; keeps CAP_BPF, "
 	    "CAP_PERFMON,\n"
@@ -102,6 +103,7 @@ void arguments_print_help(FILE *file)
 	    "record\n"
 	    "filters, in the kernel:\n"
 	    "      --pid N  --uid N  --cgroup PATH|ID  --netns PATH|INODE  --port N  --to ADDRESS[/BITS]\n"
+	    "                      a cgroup without those below it\n"
 	    "      --min-ms T      connects that took at least T ms\n"
 	    "      --failures      connects that failed\n"
 	    "      --sample N      one connect of N\n",

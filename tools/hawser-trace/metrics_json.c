@@ -81,9 +81,11 @@ void metrics_write_json(const struct metrics *metrics, FILE *file)
 	fprintf(file,
 	    ",\"in_flight\":%" PRIu64 ",\"records_lost\":%" PRIu64 ",\"connects_unseen\":%" PRIu64
 	    ",\"starts_unseen\":%" PRIu64 ",\"destinations_other\":%" PRIu64
-	    ",\"completions_overflowed\":%" PRIu64 ",\"addresses_unread\":%" PRIu64,
+	    ",\"completions_overflowed\":%" PRIu64 ",\"addresses_unread\":%" PRIu64
+	    ",\"ends_unseen\":%" PRIu64 ",\"events_missed\":%" PRIu64,
 	    metrics->in_flight, counters->records_lost, counters->inflight_full, counters->start_unseen,
-	    counters->destinations_other, counters->completions_in_overflow, counters->addresses_unread);
+	    counters->destinations_other, counters->completions_in_overflow, counters->addresses_unread,
+	    counters->ends_unseen, counters->events_missed);
 	if (metrics->waits) {
 		fputs(",\"client_wait\":", file);
 		figures(file, metrics_waits_histogram(metrics->waits));

@@ -190,6 +190,12 @@ static void write_counters(FILE *file, const struct metrics *metrics)
 		"Completions of connects that did not fit into their io_uring."},
 	    {"hawser_trace_addresses_unread_total", counters->addresses_unread,
 		"Submissions whose socket address was not in memory: their path is unknown."},
+	    {"hawser_trace_ends_unseen_total", counters->ends_unseen,
+		"Connects whose end was not seen: they are in no other metric."},
+	    {"hawser_trace_events_missed_total", counters->events_missed,
+		"Events that no program saw, because it was interrupted by them: as many connects may be "
+		"told "
+		"wrongly, or stay in flight."},
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

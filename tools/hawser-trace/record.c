@@ -116,9 +116,9 @@ static void tell(const struct recorder *recorder, const struct hawser_trace_coun
 	fputs("{\"file\":", stdout);
 	json_string(stdout, path);
 	printf(",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"full\":%s,\"records_lost\":%" PRIu64
-	       ",\"inflight_full\":%" PRIu64 "}\n",
+	       ",\"inflight_full\":%" PRIu64 ",\"events_missed\":%" PRIu64 "}\n",
 	    recorder->seen, recorder->bytes, recorder->full ? "true" : "false", counters->records_lost,
-	    counters->inflight_full);
+	    counters->inflight_full, counters->events_missed);
 }
 
 static int run(struct recorder *recorder, const struct session *session)

@@ -41,6 +41,8 @@ static const struct {
     {"completions_in_overflow", "completions that overflowed a ring",
 	offsetof(struct hawser_trace_counters, completions_in_overflow)},
     {"addresses_unread", "addresses not in memory", offsetof(struct hawser_trace_counters, addresses_unread)},
+    {"ends_unseen", "connects whose end was never seen", offsetof(struct hawser_trace_counters, ends_unseen)},
+    {"events_missed", "events that no program saw", offsetof(struct hawser_trace_counters, events_missed)},
 };
 enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };
 

@@ -87,4 +87,10 @@ void words_summary(
 	if (counters->inflight_full)
 		fprintf(stderr, "%" PRIu64 " more were not seen: the table of connects in flight was full\n",
 		    counters->inflight_full);
+	if (counters->events_missed)
+		fprintf(stderr,
+		    "%" PRIu64
+		    " events were missed, for a program was interrupted by what it watches: as many "
+		    "connects may be told wrongly, or not at all\n",
+		    counters->events_missed);
 }
