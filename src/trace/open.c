@@ -5,7 +5,7 @@
  * or no tracepoint for states of TCP (-ENOENT), not permitted (-EPERM), memory (-ENOMEM), and what the kernel
  * answers else. A part that this kernel lacks is left out; hawser_trace_probe says which.
  */
-#include "trace.h"
+#include "names.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,6 +81,10 @@ static int check_config(const struct hawser_trace_config *config, struct hawser_
 
 static int check_options(const struct hawser_trace_options *options, struct hawser_trace_sentence *why)
 {
+	if (options->names && options->histograms) {
+		trace_say(why, "names go with records, of which histogram mode has none");
+		return -EINVAL;
+	}
 	if (options->inflight_max == 0) {
 		trace_say(why, "a table for 0 connects in flight sees none");
 		return -EINVAL;
@@ -308,6 +312,8 @@ int hawser_trace_open(
 	btf = btf__load_vmlinux_btf();
 	result = btf ? load(trace, &options, btf, why) : trace_without_btf(why);
 	btf__free(btf);
+	if (result == 0 && options.names)
+		result = names_open(trace, &options, why);
 	trace_unlisten();
 	if (result < 0) {
 		if (result == -ENOMEM)
@@ -330,6 +336,7 @@ void hawser_trace_close(hawser_trace *trace)
 		return;
 	for (unsigned i = 0; i < trace_programs_count; i++)
 		bpf_link__destroy(trace->links[i]);
+	names_close(trace->names);
 	ring_buffer__free(trace->ring);
 	trace_pins_close(trace);
 	bpf_object__close(trace->object);
@@ -354,7 +361,9 @@ int hawser_trace_configure(hawser_trace *trace, const struct hawser_trace_config
 		result = bpf_map_update_elem(trace->data, &zero, data, BPF_ANY);
 	}
 	free(data);
-	return result < 0 ? -errno : 0;
+	if (result < 0)
+		return -errno;
+	return trace->names ? names_configure(trace->names, config) : 0;
 }
 
 int hawser_trace_config_read(hawser_trace *trace, struct hawser_trace_config *ret_config)

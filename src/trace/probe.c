@@ -3,7 +3,7 @@
  * What this kernel allows, in words. Only what is tried is known: whether programs may be loaded is learnt by
  * loading one of two instructions, for libbpf's own probes are wrong about tracing programs.
  */
-#include "trace.h"
+#include "names.h"
 
 #include <errno.h>
 #include <linux/bpf.h>
@@ -52,7 +52,7 @@ static bool is_first_of_role(unsigned index)
 static void add_part(
     struct hawser_trace_ability *abilities, int *count, enum trace_part part, const struct btf *btf)
 {
-	for (unsigned i = 0; i < trace_programs_count && *count < HAWSER_TRACE_ABILITIES_MAX - 1; i++) {
+	for (unsigned i = 0; i < trace_programs_count && *count < HAWSER_TRACE_ABILITIES_MAX - 2; i++) {
 		const struct trace_program *program = &trace_programs[i];
 		bool fits = trace_role_fits(program->role, btf);
 
@@ -63,7 +63,7 @@ static void add_part(
 
 int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_ABILITIES_MAX])
 {
-	bool tracing, fentry;
+	bool tracing, fentry, probes = names_try(NULL) == 0;
 	struct btf *btf;
 	int count = 0;
 
@@ -85,6 +85,10 @@ int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_AB
 	add(ret_abilities, &count, "fentry", fentry,
 	    fentry ? "connect(2) is traced where it connects: no other system call pays for it"
 		   : "connect(2), where asked for, is traced at every system call, which pays a little");
+	add(ret_abilities, &count, "names", probes,
+	    probes ? "what hawser's clients say by their USDT probes can be read"
+		   : "attempts are known by their tags alone: probes need uprobes, and CAP_SYS_ADMIN on "
+		     "Linux 6.18");
 	btf__free(btf);
 	return count;
 }

@@ -34,7 +34,8 @@ struct hawser_trace {
 	hawser_trace_record_function function; /* of the read that goes on */
 	void *user;
 	int handed_over;
-	int stopped; /* what the function returned to end it */
+	int stopped;               /* what the function returned to end it */
+	struct trace_names *names; /* NULL: opened without */
 };
 
 /* ---- object.c: the programs, as they were compiled ---- */
@@ -43,6 +44,9 @@ extern const unsigned char trace_object_end[];
 /* The same for histogram mode. */
 extern const unsigned char trace_histograms_object[];
 extern const unsigned char trace_histograms_object_end[];
+/* Those of names. */
+extern const unsigned char trace_names_object[];
+extern const unsigned char trace_names_object_end[];
 
 /* ---- select.c: which programs this kernel can run ---- */
 struct trace_program {
@@ -87,6 +91,9 @@ int trace_offset_in(const struct btf *btf, const char *section, const char *name
 /* ---- read.c ---- */
 /* Once the maps are known, however they were found. */
 int trace_reading_begin(struct hawser_trace *trace);
+/* Hands over the records there are, without waiting. Their number, or what the function returned to end it.
+ */
+int trace_records_take(struct hawser_trace *trace, hawser_trace_record_function function, void *user);
 
 /* ---- missed.c ---- */
 /* Events that the kernel kept from the programs of this trace. */

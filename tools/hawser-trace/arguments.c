@@ -35,6 +35,7 @@ enum {
 	OPTION_PATH,
 	OPTION_PINNED,
 	OPTION_RECORDS,
+	OPTION_NAMES,
 };
 
 static const struct option options[] = {
@@ -63,6 +64,7 @@ static const struct option options[] = {
     {"path", required_argument, NULL, OPTION_PATH},
     {"pinned", no_argument, NULL, OPTION_PINNED},
     {"records", no_argument, NULL, OPTION_RECORDS},
+    {"names", optional_argument, NULL, OPTION_NAMES},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -175,6 +177,10 @@ static bool take(struct arguments *arguments, int option, const char *word)
 	case OPTION_COLOUR:
 		arguments->colour = true;
 		return true;
+	case OPTION_NAMES:
+		arguments->options.names = true;
+		arguments->names_file = word;
+		return !word || word[0] != '\0';
 	default:
 		return take_metrics(arguments, option, word);
 	}
@@ -226,6 +232,10 @@ static bool fits_pins(const struct arguments *arguments, const struct command *c
 
 	if (!command_takes(command, "pinned"))
 		return true;
+	if (arguments->pinned && arguments->options.names) {
+		fputs("hawser-trace: --names needs programs of its own: leave --pinned out\n", stderr);
+		return false;
+	}
 	if (!arguments->pinned && given & 1ULL << (OPTION_PATH - OPTION_JSON)) {
 		fputs("hawser-trace: --path is of what is pinned: it needs --pinned\n", stderr);
 		return false;

@@ -26,6 +26,7 @@ struct arguments {
 	const char *path;          /* of pins */
 	bool pinned;               /* read those instead of tracing */
 	bool records;              /* pins send records, too */
+	const char *names_file;    /* with names: this one, too; NULL: those that run */
 };
 
 struct command {
@@ -92,8 +93,9 @@ struct session {
 void session_catch_signals(void);
 /* A session without a trace. */
 bool session_begin(struct session *session, const struct arguments *arguments);
-/* Opens it and gives up every capability. What is pinned must keep what the options ask for: records, and
- * more than histograms unless they ask for those alone. On failure says why and returns false. */
+/* Opens it and gives up every capability, but for those that --names needs. What is pinned must keep what the
+ * options ask for: records, and more than histograms unless they ask for those alone. On failure says why and
+ * returns false. */
 bool session_open(struct session *session, const struct arguments *arguments);
 /* What is pinned there keeps histograms alone. */
 bool session_pins_histograms(const char *path);
@@ -105,6 +107,8 @@ void session_stop(void);
 
 /* ---- json.c ---- */
 void json_string(FILE *file, const char *text);
-void json_record(FILE *file, const struct hawser_trace_record *record, int64_t to_real_ns);
+/* `story` may be NULL. */
+void json_record(FILE *file, const struct hawser_trace_record *record, const struct hawser_trace_story *story,
+    int64_t to_real_ns);
 
 #endif

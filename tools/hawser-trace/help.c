@@ -35,6 +35,10 @@ static const struct {
     {"calls", "",
 	"trace connect(2), too: unix sockets, and failures before a packet is sent; not of 32-bit programs"},
     {"no-ring", "", "leave out what io_uring says"},
+    {"names", "[=FILE]",
+	"what clients of hawser say of each attempt, too; of FILE and what runs, or (and then it keeps "
+	"CAP_BPF, "
+	"CAP_PERFMON, CAP_SYS_PTRACE and CAP_SYS_ADMIN) of what is started later as well"},
     {"histograms", "", "the cheapest: counts by layer and cause alone, no records, no destinations"},
     {"records", "", "records, too, for one who reads them (live --pinned)"},
     {"pinned", "", "read what is pinned, with the filters it has, instead of tracing anew"},

@@ -68,7 +68,27 @@ static void flags(FILE *file, uint32_t flags)
 	fputc(']', file);
 }
 
-void json_record(FILE *file, const struct hawser_trace_record *record, int64_t to_real_ns)
+/* What is not known is left out; 0 is a time, too. */
+static void story_members(FILE *file, const struct hawser_trace_story *story)
+{
+	fputs(",\"story\":{\"name\":", file);
+	json_string(file, story->name);
+	fprintf(file,
+	    ",\"client\":%" PRIu64 ",\"attempt\":%u,\"round\":%u,\"begin_ns\":%" PRIu64
+	    ",\"begin_to_submit_ns\":%" PRIu64,
+	    story->client, story->attempt, story->round, story->begin_ns, story->begin_to_submit_ns);
+	if (story->flags & HAWSER_TRACE_STORY_WAITED)
+		fprintf(file, ",\"backoff_ns\":%" PRIu64, story->backoff_ns);
+	if (story->flags & HAWSER_TRACE_STORY_ENDED)
+		fprintf(file, ",\"result\":%d,\"completion_to_end_ns\":%" PRIu64,
+		    story->result < 0 ? story->result : 0, story->completion_to_end_ns);
+	if (story->flags & HAWSER_TRACE_STORY_TOLD)
+		fprintf(file, ",\"end_to_told_ns\":%" PRIu64, story->end_to_told_ns);
+	fputc('}', file);
+}
+
+void json_record(FILE *file, const struct hawser_trace_record *record, const struct hawser_trace_story *story,
+    int64_t to_real_ns)
 {
 	/* A file may say anything: the sum wraps instead of overflowing. */
 	int64_t real_ns = (int64_t)(record->start_ns + (uint64_t)to_real_ns);
@@ -97,5 +117,7 @@ void json_record(FILE *file, const struct hawser_trace_record *record, int64_t t
 		member(file, "target", record->target);
 	}
 	flags(file, record->flags);
+	if (story)
+		story_members(file, story);
 	fputs("}\n", file);
 }

@@ -15,7 +15,7 @@
 
 static const struct command commands[] = {
     {"live", "a line a connect, as it ends", command_live, NULL,
-	"json " ENDS FILTERS "failures min-ms " PARTS PINS "colour ", .prints_records = true},
+	"json " ENDS FILTERS "failures min-ms " PARTS "names " PINS "colour ", .prints_records = true},
     {"top", "destinations: connects, failures by cause, latency", command_top, NULL,
 	"json " ENDS "interval failures " FILTERS PARTS PINS "colour ", .counts = true},
     {"hist", "how long connects took, as bars, by layer and cause", command_hist, NULL,

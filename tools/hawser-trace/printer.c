@@ -10,8 +10,10 @@
 
 enum { HEADER_EVERY = 40, DESTINATION_WIDTH = 28 };
 
-static const char *colour_of(const struct hawser_trace_record *record)
+const char *printer_colour(const struct printer *printer, const struct hawser_trace_record *record)
 {
+	if (!printer->arguments->colour)
+		return "";
 	switch (record->cause) {
 	case HAWSER_TRACE_OK:
 		return "\033[32m";
@@ -21,6 +23,11 @@ static const char *colour_of(const struct hawser_trace_record *record)
 	default:
 		return "\033[31m";
 	}
+}
+
+const char *printer_plain(const struct printer *printer)
+{
+	return printer->arguments->colour ? "\033[0m" : "";
 }
 
 /* The column of destinations grows with them, up to the largest address: then it is said anew where it ends.
@@ -46,7 +53,6 @@ static void print_columns(struct printer *printer, const struct hawser_trace_rec
 	    total[WORDS_DURATION_BYTES], destination[160], comm[32];
 	/* A file may say anything: the sum wraps instead of overflowing. */
 	int64_t real_ns = (int64_t)(record->start_ns + (uint64_t)printer->to_real_ns);
-	bool colour = printer->arguments->colour;
 	int width;
 
 	snprintf(comm, sizeof(comm), "%.*s", HAWSER_TRACE_COMM_BYTES - 1, record->comm);
@@ -55,7 +61,7 @@ static void print_columns(struct printer *printer, const struct hawser_trace_rec
 	printf("%-12s %7u ", words_time(real_ns, when), record->tgid);
 	cells_put(stdout, words_tame(comm), 15);
 	printf(" %-7s %s%-13s%s %8s %8s %8s %3u ", hawser_trace_layer_name(record->layer),
-	    colour ? colour_of(record) : "", hawser_trace_cause_name(record->cause), colour ? "\033[0m" : "",
+	    printer_colour(printer, record), hawser_trace_cause_name(record->cause), printer_plain(printer),
 	    words_duration(record->submit_to_syn_ns, submit),
 	    words_duration(record->syn_to_answer_ns, network), words_duration(record->total_ns, total),
 	    record->syn_retransmits + !!(record->flags & HAWSER_TRACE_SYN_SENT));
@@ -86,7 +92,25 @@ static void print_record(struct printer *printer, const struct hawser_trace_reco
 	putchar('\n');
 }
 
-int printer_print(const struct hawser_trace_record *record, void *user)
+static void print_line(
+    struct printer *printer, const struct hawser_trace_record *record, const struct hawser_trace_story *story)
+{
+	bool names = printer->arguments->options.names;
+
+	if (printer->arguments->json) {
+		json_record(stdout, record, story, printer->to_real_ns);
+		return;
+	}
+	if (names && printer->seen % HEADER_EVERY == 0)
+		story_print_header();
+	if (names)
+		story_print(printer, record, story);
+	else
+		print_record(printer, record);
+}
+
+int printer_print_story(
+    const struct hawser_trace_record *record, const struct hawser_trace_story *story, void *user)
 {
 	struct printer *printer = user;
 
@@ -94,14 +118,16 @@ int printer_print(const struct hawser_trace_record *record, void *user)
 		return 0;
 	if (record->cause < HAWSER_TRACE_CAUSES)
 		printer->causes[record->cause]++;
-	if (printer->arguments->json)
-		json_record(stdout, record, printer->to_real_ns);
-	else
-		print_record(printer, record);
+	print_line(printer, record, story);
 	printer->seen++;
 	if (printer->arguments->count && printer->seen >= printer->arguments->count) {
 		session_stop();
 		return -ECANCELED;
 	}
 	return ferror(stdout) && output_flush() < 0 ? -ECANCELED : 0;
+}
+
+int printer_print(const struct hawser_trace_record *record, void *user)
+{
+	return printer_print_story(record, NULL, user);
 }

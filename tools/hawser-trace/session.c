@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A trace with an end: after --duration, at a signal, or when the command has seen enough. Once the programs
- * are attached, the process gives up every capability it has.
+ * are attached, the process gives up every capability it has; with --names and no file it keeps
+ * what it needs for programs that are started later.
  */
 #include "hawser-trace.h"
 
@@ -35,12 +36,31 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static bool give_up_capabilities(void)
+/* To look at programs that are started later, and to attach to their probes. */
+static uint32_t kept_capabilities(unsigned word, bool names)
+{
+	static const unsigned kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_SYS_ADMIN};
+	uint32_t mask = 0;
+
+	for (unsigned i = 0; names && i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (CAP_TO_INDEX(kept[i]) == word)
+			mask |= CAP_TO_MASK(kept[i]);
+	return mask;
+}
+
+static bool give_up_capabilities(bool names)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, none) == 0;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return false;
+	for (unsigned word = 0; word < _LINUX_CAPABILITY_U32S_3; word++) {
+		data[word].effective &= kept_capabilities(word, names);
+		data[word].permitted = data[word].effective;
+		data[word].inheritable = 0;
+	}
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, data) == 0;
 }
 
 void session_catch_signals(void)
@@ -56,7 +76,7 @@ void session_catch_signals(void)
 
 bool session_begin(struct session *session, const struct arguments *arguments)
 {
-	if (!give_up_capabilities()) {
+	if (!give_up_capabilities(arguments->options.names && !arguments->names_file)) {
 		fprintf(stderr, "hawser-trace: cannot give up capabilities: %s\n", strerror(errno));
 		return false;
 	}
@@ -130,18 +150,30 @@ static int open_pinned(
 	return result;
 }
 
+static int open_new(
+    const struct arguments *arguments, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
+{
+	hawser_trace *trace;
+	int result = hawser_trace_open(&arguments->options, why, &trace);
+
+	if (result == 0 && arguments->names_file) {
+		result = hawser_trace_names_file(trace, arguments->names_file, why);
+		if (result < 0)
+			hawser_trace_close(trace);
+	}
+	if (result == 0)
+		*ret_trace = trace;
+	return result;
+}
+
 bool session_open(struct session *session, const struct arguments *arguments)
 {
+	hawser_trace *trace = NULL;
 	struct hawser_trace_sentence why = {""};
-	hawser_trace *trace;
 	int result;
 
 	session_catch_signals();
-	if (arguments->pinned) {
-		result = open_pinned(arguments, &why, &trace);
-	} else {
-		result = hawser_trace_open(&arguments->options, &why, &trace);
-	}
+	result = arguments->pinned ? open_pinned(arguments, &why, &trace) : open_new(arguments, &why, &trace);
 	if (result < 0) {
 		fprintf(stderr, "hawser-trace: %s\n", why.text);
 		return false;

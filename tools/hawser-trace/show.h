@@ -51,6 +51,26 @@ struct printer {
 /* A hawser_trace_record_function; `user` is the printer. -ECANCELED: --count is reached, or standard output
  * has failed. */
 int printer_print(const struct hawser_trace_record *record, void *user);
+/* The same with what its client says; NULL: nothing. */
+int printer_print_story(
+    const struct hawser_trace_record *record, const struct hawser_trace_story *story, void *user);
+/* What begins and ends the colour of its outcome, or nothing. */
+const char *printer_colour(const struct printer *printer, const struct hawser_trace_record *record);
+const char *printer_plain(const struct printer *printer);
+
+/* ---- story.c: the same, with names ---- */
+void story_explain(FILE *file);
+void story_print_header(void);
+void story_print(const struct printer *printer, const struct hawser_trace_record *record,
+    const struct hawser_trace_story *story);
+
+/* ---- names.c: whose names are known ---- */
+/* Says what names come from. */
+void names_begin(hawser_trace *trace, const struct arguments *arguments);
+/* Looks at the process of a record without a story, unless that has been done. */
+void names_meet(hawser_trace *trace, const struct hawser_trace_record *record);
+/* At the end, what is missing. */
+void names_end(hawser_trace *trace);
 
 /* ---- screen.c: something that is shown at the end, every so often, or redrawn on a terminal ---- */
 struct screen {
