@@ -88,7 +88,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$1' '$2$(patsubst %, (%),$
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help lib tools tests threads fuzzers demo test check sim fuzz behaviours tidy format install uninstall coverage clean tidy-format tidy-tree
+.PHONY: all help lib tools tests threads fuzzers demo test test-kernels check sim fuzz behaviours tidy format install uninstall coverage clean tidy-format tidy-tree
 
 # ---- the library and the tools ----
 all: lib tools ## build the library and the tools (the default)
@@ -294,6 +294,12 @@ check: ## the fast part of test (under 45 s)
 	@$(MAKE) -j$(JOBS) VARIANT=test $(CHECK_RUNS) $(BUILD)/test/bin/hawser-host $(BUILD)/test/bin/hawser-sim
 	@TESTS_AT_ONCE=3 tests/run $(CHECK_RUNS) $(call sim_job,test,2000) 'tree=tools/check-tree'
 
+# Machines without KVM take minutes a kernel, hence no part of `make test`.
+test-kernels: ## run the trace tests on other kernels, in virtual machines: KERNELS="6.1 6.12 5.10", or packages
+	@tools/install-deps kernels
+	@$(MAKE) -j$(JOBS) VARIANT=test tests
+	@BUILD=$(BUILD) tests/kernels/run $(BUILD)/test
+
 sim: ## simulate SEEDS=n runs (100000), or replay one with its trace: SEED=k
 	@$(MAKE) -j$(JOBS) VARIANT=test $(BUILD)/test/bin/hawser-sim
 	@$(BUILD)/test/bin/hawser-sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
@@ -368,5 +374,5 @@ clean: ## remove build/
 	@rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'V=1 prints whole commands; BUILD=folder builds elsewhere; VARIANT=asan, tsan, clang: see the top of the Makefile.'
