@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A trace with an end: after --duration, at a signal, or when the command has seen enough. Once the programs
- * are attached, the process gives up every capability it has.
+ * are attached, the process gives up every capability it has, but for CAP_BPF on kernels that let nobody else
+ * read a map.
  */
 #include "hawser-trace.h"
 
@@ -35,29 +36,52 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static bool give_up_capabilities(void)
+static bool keep_capabilities(uint32_t permitted, uint32_t effective)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, none) == 0;
+	data[CAP_TO_INDEX(CAP_BPF)].permitted = permitted;
+	data[CAP_TO_INDEX(CAP_BPF)].effective = effective;
+	return syscall(SYS_capset, &header, data) == 0;
 }
 
-bool session_begin(struct session *session, const struct arguments *arguments)
+/* Before 5.19 a kernel that forbids eBPF to ordinary users forbids them even to read a map that they hold. */
+static bool needs_bpf_to_read(hawser_trace *trace)
+{
+	struct hawser_trace_counters counters;
+
+	return keep_capabilities(CAP_TO_MASK(CAP_BPF), 0) &&
+	       hawser_trace_counters_read(trace, &counters) == -EPERM;
+}
+
+static bool give_up_capabilities(hawser_trace *trace)
+{
+	uint32_t kept = trace && needs_bpf_to_read(trace) ? CAP_TO_MASK(CAP_BPF) : 0;
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && keep_capabilities(kept, kept);
+}
+
+static bool begin(struct session *session, const struct arguments *arguments, hawser_trace *trace)
 {
 	struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: a wait ends at once */
 
-	if (!give_up_capabilities()) {
+	if (!give_up_capabilities(trace)) {
 		fprintf(stderr, "hawser-trace: cannot give up capabilities: %s\n", strerror(errno));
 		return false;
 	}
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	session->trace = NULL;
+	session->trace = trace;
 	session->end_ns = UINT64_MAX;
 	if (arguments->duration_s > 0)
 		session->end_ns = now_ns() + (uint64_t)(arguments->duration_s * 1e9);
 	return true;
+}
+
+bool session_begin(struct session *session, const struct arguments *arguments)
+{
+	return begin(session, arguments, NULL);
 }
 
 /* A command that wants records must not wait for what never comes. */
@@ -83,6 +107,17 @@ static int open_pinned(
 	return result;
 }
 
+/* Whoever looks for the connects of a ring must know that this kernel does not tell of them. */
+static void say_what_is_left_out(void)
+{
+	struct hawser_trace_ability abilities[HAWSER_TRACE_ABILITIES_MAX];
+	int count = hawser_trace_probe(abilities);
+
+	for (int i = 0; i < count; i++)
+		if (!abilities[i].available && strcmp(abilities[i].name, "io_uring submissions") == 0)
+			fprintf(stderr, "hawser-trace: %s\n", abilities[i].sentence);
+}
+
 bool session_open(struct session *session, const struct arguments *arguments)
 {
 	hawser_trace *trace;
@@ -94,11 +129,12 @@ bool session_open(struct session *session, const struct arguments *arguments)
 		fprintf(stderr, "hawser-trace: %s\n", why.text);
 		return false;
 	}
-	if (!session_begin(session, arguments)) {
+	if (!arguments->pinned && !arguments->options.no_ring)
+		say_what_is_left_out();
+	if (!begin(session, arguments, trace)) {
 		hawser_trace_close(trace);
 		return false;
 	}
-	session->trace = trace;
 	return true;
 }
 
