@@ -114,6 +114,7 @@ WAY_TEST(trace_remote, icmp_host_unreachable, EVERY_WAY)
 {
 	struct hawser_trace_record record;
 
+	tracing_needs("ICMP");
 	cr_assert_eq(
 	    try_with_later_rule(way, "192.0.2.2", "tcp dport 7000 reject with icmp type host-unreachable"),
 	    EHOSTUNREACH);
@@ -123,6 +124,7 @@ WAY_TEST(trace_remote, icmp_host_unreachable, EVERY_WAY)
 
 WAY_TEST(trace_remote, icmp_port_unreachable, EVERY_WAY)
 {
+	tracing_needs("ICMP");
 	cr_assert_eq(
 	    try_with_later_rule(way, "192.0.2.2", "tcp dport 7000 reject with icmp type port-unreachable"),
 	    ECONNREFUSED);
@@ -131,6 +133,7 @@ WAY_TEST(trace_remote, icmp_port_unreachable, EVERY_WAY)
 
 WAY_TEST(trace_remote, icmp_admin_prohibited, EVERY_WAY)
 {
+	tracing_needs("ICMP");
 	cr_assert_eq(
 	    try_with_later_rule(way, "192.0.2.2", "tcp dport 7000 reject with icmp type admin-prohibited"),
 	    EHOSTUNREACH);
@@ -140,6 +143,7 @@ WAY_TEST(trace_remote, icmp_admin_prohibited, EVERY_WAY)
 /* The kernel keeps no copy of ICMPv6 for a socket that did not ask for it. */
 WAY_TEST(trace_remote, icmp_of_ipv6, EVERY_WAY)
 {
+	tracing_needs("ICMP");
 	cr_assert_eq(try_with_later_rule(
 			 way, "2001:db8::2", "tcp dport 7000 reject with icmpv6 type addr-unreachable"),
 	    EHOSTUNREACH);

@@ -61,6 +61,16 @@ hawser_trace *tracing_begin(void)
 	return tracing.trace;
 }
 
+void tracing_needs(const char *name)
+{
+	struct hawser_trace_ability abilities[HAWSER_TRACE_ABILITIES_MAX];
+	int count = hawser_trace_probe(abilities);
+
+	for (int i = 0; i < count; i++)
+		if (strcmp(abilities[i].name, name) == 0 && !abilities[i].available)
+			cr_skip_test("%s", abilities[i].sentence);
+}
+
 static int on_record(const struct hawser_trace_record *record, void *user)
 {
 	(void)user;
