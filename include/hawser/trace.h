@@ -117,7 +117,7 @@ struct hawser_trace_ability {
 	bool available;
 	const char *sentence; /* what it is made of, or what is lost without it */
 };
-enum { HAWSER_TRACE_ABILITIES_MAX = 16 };
+enum { HAWSER_TRACE_ABILITIES_MAX = 24 };
 /* Returns the number of abilities written. */
 HAWSER_PUBLIC int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_ABILITIES_MAX]);
 

@@ -128,7 +128,7 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 	for (unsigned part = 0; part < TRACE_PARTS; part++)
 		parts[part] = wants(options, part) && !is_crippled(part, btf);
 	if (parts[TRACE_PART_FUNCTIONS])
-		parts[TRACE_PART_FUNCTIONS] = trace_loads("inet_stream_connect", BPF_TRACE_FENTRY);
+		parts[TRACE_PART_FUNCTIONS] = trace_functions(btf);
 	if (parts[TRACE_PART_FUNCTIONS])
 		parts[TRACE_PART_CALLS] = false;
 	calls = parts[TRACE_PART_CALLS] || parts[TRACE_PART_FUNCTIONS];
@@ -148,17 +148,14 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 
 		bpf_program__set_autoload(program, parts[wanted->part] && trace_program_fits(wanted, btf));
 	}
-	/* The helper that makes cookies came to tracing programs between 5.10 and 5.15, as that tracepoint
-	 * did.
-	 */
-	return flags_set(object, parts[TRACE_PART_RING], calls, trace_role_fits("ICMP", btf));
+	return flags_set(object, parts[TRACE_PART_RING], calls, trace_has_cookies(btf));
 }
 
 /* Before 5.12 the kernel lacks the instruction that its table needs, as it lacks cookies: there the programs
  * for records do, told to send none. */
 static bool uses_table(const struct hawser_trace_options *options, const struct btf *btf)
 {
-	return options->histograms && trace_role_fits("ICMP", btf);
+	return options->histograms && trace_has_cookies(btf);
 }
 
 /* The smallest that the kernel makes, where histogram mode needs none. */

@@ -42,6 +42,7 @@ struct attempt {
 hawser_trace *tracing_begin(void);
 /* Skips the test, saying what is lost, on a kernel that lacks this ability of hawser_trace_probe. */
 void tracing_needs(const char *ability);
+bool tracing_has(const char *ability);
 /* No record came but those that were asked for, nothing is in flight, and nothing was lost. */
 void tracing_end(void);
 
