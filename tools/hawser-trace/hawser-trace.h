@@ -61,7 +61,8 @@ struct session {
 };
 /* The same without a trace. */
 bool session_begin(struct session *session, const struct arguments *arguments);
-/* Opens it and gives up every capability that reading it does not need; on failure says why and returns false. */
+/* Opens it and gives up every capability that reading it does not need; on failure says why and returns
+ * false. */
 bool session_open(struct session *session, const struct arguments *arguments);
 /* False: it is over. */
 bool session_goes_on(const struct session *session);
