@@ -58,7 +58,7 @@ static bool is_first_of_role(unsigned index)
 static void add_part(
     struct hawser_trace_ability *abilities, int *count, enum trace_part part, const struct btf *btf)
 {
-	for (unsigned i = 0; i < trace_programs_count && *count < HAWSER_TRACE_ABILITIES_MAX - 1; i++) {
+	for (unsigned i = 0; i < trace_programs_count && *count < HAWSER_TRACE_ABILITIES_MAX - 2; i++) {
 		const struct trace_program *program = &trace_programs[i];
 		bool fits = trace_role_fits(program->role, btf);
 
