@@ -76,6 +76,7 @@ TRACE_SO   := libhawser-trace.so
 TRACE_SHARED := $(O)/lib/$(TRACE_SO).$(VERSION)
 BPF_OBJECT := $(O)/obj/bpf/hawser_trace.bpf.o
 BPF_HISTOGRAMS := $(O)/obj/bpf/hawser_trace_histograms.bpf.o
+BPF_OLDEST := $(O)/obj/bpf/hawser_trace_oldest.bpf.o
 # For bpftool: the programs by the first kernel that an object is for (5.17 without io_uring), and iterators.
 PLAIN_KERNELS := 5_17 6_1 6_4 6_14
 PLAIN      := $(PLAIN_KERNELS:%=$(O)/lib/hawser/hawser_trace_%.bpf.o)
@@ -148,9 +149,14 @@ $(BPF_HISTOGRAMS): bpf/hawser_trace.bpf.c $(wildcard bpf/*.h) include/hawser/tra
 	@mkdir -p $(@D)
 	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -DHAWSER_BPF_HISTOGRAMS -c -o $@ $<
 
+$(BPF_OLDEST): bpf/hawser_trace.bpf.c $(wildcard bpf/*.h) include/hawser/trace_record.h Makefile
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -DHAWSER_BPF_OLDEST -c -o $@ $<
+
 $(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: override CPPFLAGS += -DTRACE_OBJECT='"$(BPF_OBJECT)"' \
-	-DTRACE_HISTOGRAMS_OBJECT='"$(BPF_HISTOGRAMS)"'
-$(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: $(BPF_OBJECT) $(BPF_HISTOGRAMS)
+	-DTRACE_HISTOGRAMS_OBJECT='"$(BPF_HISTOGRAMS)"' -DTRACE_OLDEST_OBJECT='"$(BPF_OLDEST)"'
+$(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: $(BPF_OBJECT) $(BPF_HISTOGRAMS) $(BPF_OLDEST)
 
 $(O)/lib/libhawser-trace.a: $(call objects,$(TRACE_SRC))
 	$(call say,AR,$@)

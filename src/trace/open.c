@@ -240,13 +240,16 @@ static int maps_find(struct hawser_trace *trace)
 	return trace_reading_begin(trace);
 }
 
-static struct bpf_object *object_open(bool histograms)
+static struct bpf_object *object_open(bool histograms, bool oldest)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open_options, .object_name = "hawser_trace");
 
 	if (histograms)
 		return bpf_object__open_mem(trace_histograms_object,
 		    (size_t)(trace_histograms_object_end - trace_histograms_object), &open_options);
+	if (oldest)
+		return bpf_object__open_mem(trace_oldest_object,
+		    (size_t)(trace_oldest_object_end - trace_oldest_object), &open_options);
 	return bpf_object__open_mem(trace_object, (size_t)(trace_object_end - trace_object), &open_options);
 }
 
@@ -255,7 +258,7 @@ static int load(struct hawser_trace *trace, const struct hawser_trace_options *o
 {
 	int result;
 
-	trace->object = object_open(uses_table(options, btf));
+	trace->object = object_open(uses_table(options, btf), !trace_has_cookies(btf));
 	if (!trace->object)
 		return trace_refused(why, -errno);
 	result = prepare(trace, options, btf, why);

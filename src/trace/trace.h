@@ -43,6 +43,9 @@ extern const unsigned char trace_object_end[];
 /* The same for histogram mode. */
 extern const unsigned char trace_histograms_object[];
 extern const unsigned char trace_histograms_object_end[];
+/* Those for records, for kernels whose programs cannot go through a map (before 5.13). */
+extern const unsigned char trace_oldest_object[];
+extern const unsigned char trace_oldest_object_end[];
 
 /* ---- select.c: which programs this kernel can run ---- */
 struct trace_program {
