@@ -280,8 +280,10 @@ static __always_inline void destination_add(const struct hawser_trace_record *re
 
 	if (!row)
 		return;
-	if (cause < HAWSER_TRACE_CAUSES)
+	if (cause < HAWSER_TRACE_CAUSES) {
+		barrier_var(cause); /* or the compiler drops the mask, and 6.1 wants to see one */
 		count(&row->causes[cause & 15]);
+	}
 	if (cause == HAWSER_TRACE_OK)
 		histogram_add(&row->connected, record->total_ns);
 }

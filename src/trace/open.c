@@ -132,7 +132,7 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 	for (unsigned part = 0; part < TRACE_PARTS; part++)
 		parts[part] = wants(options, part) && !is_crippled(part, btf);
 	if (parts[TRACE_PART_FUNCTIONS])
-		parts[TRACE_PART_FUNCTIONS] = trace_loads("inet_stream_connect", BPF_TRACE_FENTRY);
+		parts[TRACE_PART_FUNCTIONS] = trace_functions(btf);
 	if (parts[TRACE_PART_FUNCTIONS])
 		parts[TRACE_PART_CALLS] = false;
 	calls = parts[TRACE_PART_CALLS] || parts[TRACE_PART_FUNCTIONS];
@@ -152,17 +152,14 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 
 		bpf_program__set_autoload(program, parts[wanted->part] && trace_program_fits(wanted, btf));
 	}
-	/* The helper that makes cookies came to tracing programs between 5.10 and 5.15, as that tracepoint
-	 * did.
-	 */
-	return flags_set(object, parts[TRACE_PART_RING], calls, trace_role_fits("ICMP", btf));
+	return flags_set(object, parts[TRACE_PART_RING], calls, trace_has_cookies(btf));
 }
 
 /* Before 5.12 the kernel lacks the instruction that its table needs, as it lacks cookies: there the programs
  * for records do, told to send none. */
 static bool uses_table(const struct hawser_trace_options *options, const struct btf *btf)
 {
-	return options->histograms && trace_role_fits("ICMP", btf);
+	return options->histograms && trace_has_cookies(btf);
 }
 
 /* The smallest that the kernel makes, where histogram mode needs none. */
@@ -247,13 +244,16 @@ static int maps_find(struct hawser_trace *trace)
 	return trace_reading_begin(trace);
 }
 
-static struct bpf_object *object_open(bool histograms)
+static struct bpf_object *object_open(bool histograms, bool oldest)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open_options, .object_name = "hawser_trace");
 
 	if (histograms)
 		return bpf_object__open_mem(trace_histograms_object,
 		    (size_t)(trace_histograms_object_end - trace_histograms_object), &open_options);
+	if (oldest)
+		return bpf_object__open_mem(trace_oldest_object,
+		    (size_t)(trace_oldest_object_end - trace_oldest_object), &open_options);
 	return bpf_object__open_mem(trace_object, (size_t)(trace_object_end - trace_object), &open_options);
 }
 
@@ -262,7 +262,7 @@ static int load(struct hawser_trace *trace, const struct hawser_trace_options *o
 {
 	int result;
 
-	trace->object = object_open(uses_table(options, btf));
+	trace->object = object_open(uses_table(options, btf), !trace_has_cookies(btf));
 	if (!trace->object)
 		return trace_refused(why, -errno);
 	result = prepare(trace, options, btf, why);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-bool trace_loads(const char *name, enum bpf_attach_type type)
+static bool loads(const char *name, enum bpf_attach_type type)
 {
 	/* r0 = 0; exit */
 	const struct bpf_insn instructions[] = {
@@ -32,6 +32,12 @@ bool trace_loads(const char *name, enum bpf_attach_type type)
 		return false;
 	close(link);
 	return true;
+}
+
+/* The helper that finds a thread's registers came with 5.15, as that tracepoint did. */
+bool trace_functions(const struct btf *btf)
+{
+	return trace_role_fits("ICMP", btf) && loads("inet_stream_connect", BPF_TRACE_FENTRY);
 }
 
 static void add(struct hawser_trace_ability *abilities, int *count, const char *name, bool available,
@@ -69,8 +75,8 @@ int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_AB
 
 	trace_listen();
 	btf = btf__load_vmlinux_btf();
-	tracing = trace_loads("inet_sock_set_state", BPF_TRACE_RAW_TP);
-	fentry = trace_loads("inet_stream_connect", BPF_TRACE_FENTRY);
+	tracing = loads("inet_sock_set_state", BPF_TRACE_RAW_TP);
+	fentry = btf && trace_functions(btf);
 	trace_unlisten();
 	add(ret_abilities, &count, "BTF", btf != NULL,
 	    btf ? "the kernel describes its types"
@@ -82,6 +88,9 @@ int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_AB
 		      "kernel that is not locked down");
 	for (unsigned part = TRACE_PART_TCP; btf && part < TRACE_PART_FUNCTIONS; part++)
 		add_part(ret_abilities, &count, part, btf);
+	if (btf)
+		add(ret_abilities, &count, "socket cookies", trace_has_cookies(btf),
+		    trace_has_cookies(btf) ? "yes" : "records have no socket cookie (needs Linux 5.15)");
 	add(ret_abilities, &count, "fentry", fentry,
 	    fentry ? "connect(2) is traced where it connects: no other system call pays for it"
 		   : "connect(2), where asked for, is traced at every system call, which pays a little");

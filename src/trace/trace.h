@@ -47,6 +47,9 @@ extern const unsigned char trace_histograms_object_end[];
 /* Those of names. */
 extern const unsigned char trace_names_object[];
 extern const unsigned char trace_names_object_end[];
+/* Those for records, for kernels whose programs cannot go through a map (before 5.13). */
+extern const unsigned char trace_oldest_object[];
+extern const unsigned char trace_oldest_object_end[];
 
 /* ---- select.c: which programs this kernel can run ---- */
 struct trace_program {
@@ -72,10 +75,11 @@ extern const unsigned trace_programs_count;
 bool trace_program_fits(const struct trace_program *program, const struct btf *btf);
 /* Whether some program of that role fits. */
 bool trace_role_fits(const char *role, const struct btf *btf);
+bool trace_has_cookies(const struct btf *btf);
 
 /* ---- probe.c ---- */
-/* Tried with a program that does nothing. */
-bool trace_loads(const char *name, enum bpf_attach_type type);
+/* Whether the kernel's functions can be traced, tried with a program that does nothing. */
+bool trace_functions(const struct btf *btf);
 
 /* ---- options.c ---- */
 /* Over the defaults that are there. 0 or, with its sentence, -EINVAL or -E2BIG. */

@@ -38,7 +38,7 @@ static void replace(char *text, size_t size, const char *old, const char *new)
 	snprintf(at, size - (size_t)(at - text), "%s%s", new, rest);
 }
 
-/* The object for the kernel that runs. */
+/* The object for the kernel that runs. Skips the test where there is none. */
 static const char *object_name(void)
 {
 	struct utsname name;
@@ -47,6 +47,8 @@ static const char *object_name(void)
 	uname(&name);
 	cr_assert_eq(sscanf(name.release, "%u.%u", &major, &minor), 2);
 	major = major * 100 + minor;
+	if (major < 517)
+		cr_skip_test("bpftool's objects are for Linux 5.17 and later");
 	return major >= 614   ? "hawser_trace_6_14"
 	       : major >= 604 ? "hawser_trace_6_4"
 	       : major >= 601 ? "hawser_trace_6_1"
@@ -162,7 +164,7 @@ Test(trace_pin, pins_outlive_and_count, .timeout = 60)
 	pinned_expect("hawser-trace status", 0, "filters: netns");
 	pinned_expect(
 	    "hawser-trace status --json | jq -c '[.connects.tcp.refused, .connects.tcp.ok, .records, "
-	    ".counters.records_lost, (.programs | length > 3), (.since_s > 1600000000)]'",
+	    ".counters.records_lost, (.programs | length > 2), (.since_s > 1600000000)]'",
 	    0, "[3,0,false,0,true,true]");
 	pinned_expect("hawser-trace hist --pinned --duration 0.1", 0, "tcp refused: 3 connects");
 	pinned_expect("hawser-trace top --pinned --duration 0.1", 0, "127.0.0.1:9");

@@ -84,6 +84,11 @@ int output_flush(void);
  * enough. */
 int output_end(int code);
 
+/* ---- capabilities.c ---- */
+/* All of them, but for those that reading `trace` needs (which may be NULL), and with `names` those that
+ * programs started later do. */
+bool capabilities_give_up(hawser_trace *trace, bool names);
+
 /* ---- session.c: a trace that ends by itself, by --duration, --count or a signal ---- */
 struct session {
 	hawser_trace *trace;
@@ -93,7 +98,7 @@ struct session {
 void session_catch_signals(void);
 /* A session without a trace. */
 bool session_begin(struct session *session, const struct arguments *arguments);
-/* Opens it and gives up every capability, but for those that --names needs. What is pinned must keep what the
+/* Opens it and gives up the capabilities. What is pinned must keep what the
  * options ask for: records, and more than histograms unless they ask for those alone. On failure says why and
  * returns false. */
 bool session_open(struct session *session, const struct arguments *arguments);

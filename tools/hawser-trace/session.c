@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * A trace with an end: after --duration, at a signal, or when the command has seen enough. Once the programs
- * are attached, the process gives up every capability it has; with --names and no file it keeps
- * what it needs for programs that are started later.
+ * are attached, the process gives up its capabilities.
  */
 #include "hawser-trace.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,33 +32,6 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* To look at programs that are started later, and to attach to their probes. */
-static uint32_t kept_capabilities(unsigned word, bool names)
-{
-	static const unsigned kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_SYS_ADMIN};
-	uint32_t mask = 0;
-
-	for (unsigned i = 0; names && i < sizeof(kept) / sizeof(kept[0]); i++)
-		if (CAP_TO_INDEX(kept[i]) == word)
-			mask |= CAP_TO_MASK(kept[i]);
-	return mask;
-}
-
-static bool give_up_capabilities(bool names)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-
-	if (syscall(SYS_capget, &header, data) < 0)
-		return false;
-	for (unsigned word = 0; word < _LINUX_CAPABILITY_U32S_3; word++) {
-		data[word].effective &= kept_capabilities(word, names);
-		data[word].permitted = data[word].effective;
-		data[word].inheritable = 0;
-	}
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, data) == 0;
-}
-
 void session_catch_signals(void)
 {
 	struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: a wait ends at once */
@@ -74,17 +43,22 @@ void session_catch_signals(void)
 		sigaction(SIGHUP, &action, NULL);
 }
 
-bool session_begin(struct session *session, const struct arguments *arguments)
+static bool begin(struct session *session, const struct arguments *arguments, hawser_trace *trace)
 {
-	if (!give_up_capabilities(arguments->options.names && !arguments->names_file)) {
+	if (!capabilities_give_up(trace, arguments->options.names && !arguments->names_file)) {
 		fprintf(stderr, "hawser-trace: cannot give up capabilities: %s\n", strerror(errno));
 		return false;
 	}
 	session_catch_signals();
-	*session = (struct session){.end_ns = UINT64_MAX};
+	*session = (struct session){.trace = trace, .end_ns = UINT64_MAX};
 	if (arguments->duration_s > 0)
 		session->end_ns = now_ns() + (uint64_t)(arguments->duration_s * 1e9);
 	return true;
+}
+
+bool session_begin(struct session *session, const struct arguments *arguments)
+{
+	return begin(session, arguments, NULL);
 }
 
 /* Nobody should take a part for the whole. */
@@ -150,6 +124,17 @@ static int open_pinned(
 	return result;
 }
 
+/* Whoever looks for the connects of a ring must know that this kernel does not tell of them. */
+static void say_what_is_left_out(void)
+{
+	struct hawser_trace_ability abilities[HAWSER_TRACE_ABILITIES_MAX];
+	int count = hawser_trace_probe(abilities);
+
+	for (int i = 0; i < count; i++)
+		if (!abilities[i].available && strcmp(abilities[i].name, "io_uring submissions") == 0)
+			fprintf(stderr, "hawser-trace: %s\n", abilities[i].sentence);
+}
+
 static int open_new(
     const struct arguments *arguments, struct hawser_trace_sentence *why, hawser_trace **ret_trace)
 {
@@ -178,13 +163,14 @@ bool session_open(struct session *session, const struct arguments *arguments)
 		fprintf(stderr, "hawser-trace: %s\n", why.text);
 		return false;
 	}
-	if (!session_begin(session, arguments)) {
+	if (!arguments->pinned && !arguments->options.no_ring)
+		say_what_is_left_out();
+	if (!begin(session, arguments, trace)) {
 		hawser_trace_close(trace);
 		return false;
 	}
 	if (!arguments->pinned)
 		say_sample(&arguments->options.config);
-	session->trace = trace;
 	return true;
 }
 
