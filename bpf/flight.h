@@ -187,7 +187,9 @@ static __always_inline uint32_t log2_of(uint64_t value)
 	return log;
 }
 
-static __always_inline uint32_t slot_of(uint64_t ns)
+/* A function of its own, which the verifier goes through once and not in every way to it. */
+__noinline uint32_t slot_of(uint64_t ns);
+__noinline uint32_t slot_of(uint64_t ns)
 {
 	uint64_t units = ns / HAWSER_TRACE_SLOT_UNIT_NS;
 	uint32_t log, slot;
