@@ -76,10 +76,14 @@ TRACE_SO   := libhawser-trace.so
 TRACE_SHARED := $(O)/lib/$(TRACE_SO).$(VERSION)
 BPF_OBJECT := $(O)/obj/bpf/hawser_trace.bpf.o
 BPF_HISTOGRAMS := $(O)/obj/bpf/hawser_trace_histograms.bpf.o
+BPF_NAMES  := $(O)/obj/bpf/hawser_names.bpf.o
+BPF_OLDEST := $(O)/obj/bpf/hawser_trace_oldest.bpf.o
 # For bpftool: the programs by the first kernel that an object is for (5.17 without io_uring), and iterators.
 PLAIN_KERNELS := 5_17 6_1 6_4 6_14
 PLAIN      := $(PLAIN_KERNELS:%=$(O)/lib/hawser/hawser_trace_%.bpf.o)
 ITERATORS  := $(patsubst bpf/%.bpf.c,$(O)/lib/hawser/%.bpf.o,$(wildcard bpf/iterate_*.bpf.c))
+
+MANUALS    := hawser-trace.1 hawser-trace-bpftool.7
 
 # Quiet lines, unless V=1.
 Q   := $(if $(filter 1,$(V)),,@)
@@ -88,7 +92,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-8s %s\n' '$1' '$2$(patsubst %, (%),$
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all help lib tools tests threads fuzzers demo test check sim fuzz behaviours tidy format install uninstall coverage clean tidy-format tidy-tree
+.PHONY: all help lib tools tests threads fuzzers demo test test-kernels check sim fuzz behaviours tidy format install uninstall coverage clean tidy-format tidy-tree
 
 # ---- the library and the tools ----
 all: lib tools ## build the library and the tools (the default)
@@ -148,9 +152,20 @@ $(BPF_HISTOGRAMS): bpf/hawser_trace.bpf.c $(wildcard bpf/*.h) include/hawser/tra
 	@mkdir -p $(@D)
 	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -DHAWSER_BPF_HISTOGRAMS -c -o $@ $<
 
+# <bpf/usdt.bpf.h> wants headers that Debian keeps in a folder of the processor's.
+$(BPF_NAMES): bpf/hawser_names.bpf.c bpf/step.h include/hawser/trace_record.h Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -idirafter /usr/include/$(shell uname -m)-linux-gnu -c -o $@ $<
+
 $(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: override CPPFLAGS += -DTRACE_OBJECT='"$(BPF_OBJECT)"' \
-	-DTRACE_HISTOGRAMS_OBJECT='"$(BPF_HISTOGRAMS)"'
-$(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: $(BPF_OBJECT) $(BPF_HISTOGRAMS)
+	-DTRACE_HISTOGRAMS_OBJECT='"$(BPF_HISTOGRAMS)"' -DTRACE_NAMES_OBJECT='"$(BPF_NAMES)"' -DTRACE_OLDEST_OBJECT='"$(BPF_OLDEST)"'
+$(O)/obj/src/trace/object.o $(O)/tidy/src/trace/object.ok: $(BPF_OBJECT) $(BPF_HISTOGRAMS) $(BPF_NAMES) $(BPF_OLDEST)
+$(BPF_OLDEST): bpf/hawser_trace.bpf.c $(wildcard bpf/*.h) include/hawser/trace_record.h Makefile
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -DHAWSER_BPF_OLDEST -c -o $@ $<
+
 
 $(O)/lib/libhawser-trace.a: $(call objects,$(TRACE_SRC))
 	$(call say,AR,$@)
@@ -191,6 +206,7 @@ $(O)/bin/hawser-bench $(O)/bin/hawser-demo: $(O)/lib/libhawser-trace.a $(O)/lib/
 $(O)/bin/hawser-bench: $(call objects,$(wildcard tools/hawser-bench/*.c))
 $(O)/bin/hawser-demo: $(call objects,$(wildcard tools/hawser-demo/*.c))
 
+$(O)/obj/tools/hawser-trace/main.o $(O)/tidy/tools/hawser-trace/main.ok: override CPPFLAGS += -DHAWSER_TRACE_TOOL_VERSION='"$(VERSION)"'
 $(O)/bin/hawser-trace: $(call objects,$(wildcard tools/hawser-trace/*.c)) $(O)/lib/libhawser-trace.a
 	$(call say,LINK,$@)
 	$(link) $(TRACE_LIBS) -lmicrohttpd
@@ -294,6 +310,12 @@ check: ## the fast part of test (under 45 s)
 	@$(MAKE) -j$(JOBS) VARIANT=test $(CHECK_RUNS) $(BUILD)/test/bin/hawser-host $(BUILD)/test/bin/hawser-sim
 	@TESTS_AT_ONCE=3 tests/run $(CHECK_RUNS) $(call sim_job,test,2000) 'tree=tools/check-tree'
 
+# Machines without KVM take minutes a kernel, hence no part of `make test`.
+test-kernels: ## run the trace tests on other kernels, in virtual machines: KERNELS="6.1 6.12 5.10", or packages
+	@tools/install-deps kernels
+	@$(MAKE) -j$(JOBS) VARIANT=test tests
+	@BUILD=$(BUILD) tests/kernels/run $(BUILD)/test
+
 sim: ## simulate SEEDS=n runs (100000), or replay one with its trace: SEED=k
 	@$(MAKE) -j$(JOBS) VARIANT=test $(BUILD)/test/bin/hawser-sim
 	@$(BUILD)/test/bin/hawser-sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
@@ -340,7 +362,7 @@ format: ## rewrite every C file as .clang-format says
 	@clang-format -i $(ALL_C)
 
 install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
-	@install -d $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/hawser $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man7
+	@install -d $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/hawser $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/hawser
 	$(Q)install -m 644 $(O)/lib/libhawser.a $(DESTDIR)$(LIBDIR)
@@ -350,7 +372,8 @@ install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
 	$(Q)install -m 755 $(TRACE_SHARED) $(DESTDIR)$(LIBDIR)
 	$(Q)cp -P $(O)/lib/$(TRACE_SO).$(SOVERSION) $(O)/lib/$(TRACE_SO) $(DESTDIR)$(LIBDIR)
 	$(Q)install -m 644 $(PLAIN) $(ITERATORS) $(DESTDIR)$(LIBDIR)/hawser
-	$(Q)sed 's|/usr/local/lib|$(LIBDIR)|' tools/hawser-trace/hawser-trace-bpftool.7 >$(DESTDIR)$(MANDIR)/man7/hawser-trace-bpftool.7
+	$(Q)for page in $(MANUALS); do sed 's|/usr/local/lib|$(LIBDIR)|' tools/hawser-trace/$$page \
+		>$(DESTDIR)$(MANDIR)/man$${page##*.}/$$page || exit 1; done
 	$(Q)for name in hawser hawser-trace; do \
 		sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 			-e 's|@VERSION@|$(VERSION)|' src/$$name.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/$$name.pc || exit 1; done
@@ -359,7 +382,7 @@ install: all ## install under PREFIX (/usr/local), inside DESTDIR when given
 uninstall: ## remove what install put there
 	$(call say,REMOVE,$(DESTDIR)$(PREFIX))
 	$(Q)rm -rf $(DESTDIR)$(INCLUDEDIR)/hawser $(DESTDIR)$(LIBDIR)/hawser
-	$(Q)rm -f $(DESTDIR)$(MANDIR)/man7/hawser-trace-bpftool.7
+	$(Q)rm -f $(DESTDIR)$(MANDIR)/man1/hawser-trace.1 $(DESTDIR)$(MANDIR)/man7/hawser-trace-bpftool.7
 	$(Q)rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libhawser.a $(SO) $(SO).$(SOVERSION) $(SO).$(VERSION) pkgconfig/hawser.pc \
 		libhawser-trace.a $(TRACE_SO) $(TRACE_SO).$(SOVERSION) $(TRACE_SO).$(VERSION) pkgconfig/hawser-trace.pc)
 	$(Q)rm -f $(INSTALLED:%=$(DESTDIR)$(BINDIR)/%)
@@ -368,5 +391,5 @@ clean: ## remove build/
 	@rm -rf $(BUILD)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'V=1 prints whole commands; BUILD=folder builds elsewhere; VARIANT=asan, tsan, clang: see the top of the Makefile.'

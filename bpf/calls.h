@@ -16,9 +16,16 @@ enum { CALL_CONNECT = 42, TASK_IS_COMPAT = 2 };
 /* A 32-bit program numbers its calls otherwise. */
 static __always_inline bool is_connect(const struct pt_regs *registers)
 {
-	const struct task_struct *task = bpf_get_current_task_btf();
+	uint32_t status;
 
-	return CALL_NUMBER(registers) == CALL_CONNECT && !(task->thread_info.status & TASK_IS_COMPAT);
+	if (CALL_NUMBER(registers) != CALL_CONNECT)
+		return false;
+	if (has_cookies)
+		status = bpf_get_current_task_btf()->thread_info.status;
+	else /* as in is_worker */
+		status =
+		    BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(), thread_info.status);
+	return !(status & TASK_IS_COMPAT);
 }
 
 #define CALL_FD(registers) ((int)(registers)->di)

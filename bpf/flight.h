@@ -197,7 +197,9 @@ static __always_inline uint32_t log2_of(uint64_t value)
 	return log;
 }
 
-static __always_inline uint32_t slot_of(uint64_t ns)
+/* A function of its own, which the verifier goes through once and not in every way to it. */
+__noinline uint32_t slot_of(uint64_t ns);
+__noinline uint32_t slot_of(uint64_t ns)
 {
 	uint64_t units = ns / HAWSER_TRACE_SLOT_UNIT_NS;
 	uint32_t log, slot;
@@ -290,8 +292,10 @@ static __always_inline void destination_add(const struct hawser_trace_record *re
 
 	if (!row)
 		return;
-	if (cause < HAWSER_TRACE_CAUSES)
+	if (cause < HAWSER_TRACE_CAUSES) {
+		barrier_var(cause); /* or the compiler drops the mask, and 6.1 wants to see one */
 		count(&row->causes[cause & 15]);
+	}
 	if (cause == HAWSER_TRACE_OK)
 		histogram_add(&row->connected, record->total_ns);
 }

@@ -202,18 +202,29 @@ static __always_inline struct sock *sock_of_file(const struct file *file)
 	return BPF_CORE_READ(socket, sk);
 }
 
-/* Of the current thread; those that the kernel runs for a ring share the files of their process. */
+/* Of the current thread; those that the kernel runs for a ring share the files of their process. NULL: fd is
+ * none. */
+static __always_inline struct file **place_of_descriptor(int fd)
+{
+	const struct fdtable *table;
+	uint32_t count;
+
+	if (!has_cookies) { /* as in is_worker */
+		table = BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(), files, fdt);
+		count = BPF_CORE_READ(table, max_fds);
+		return fd >= 0 && (uint32_t)fd < count ? BPF_CORE_READ(table, fd) + fd : NULL;
+	}
+	table = bpf_get_current_task_btf()->files->fdt;
+	return fd >= 0 && (uint32_t)fd < table->max_fds ? table->fd + fd : NULL;
+}
+
 static __always_inline struct sock *sock_of_descriptor(int fd)
 {
-	const struct task_struct *task = bpf_get_current_task_btf();
-	const struct fdtable *table = task->files->fdt;
+	struct file **place = place_of_descriptor(fd);
 	const struct file *file = NULL;
-	struct file **files;
 
-	if (fd < 0 || (uint32_t)fd >= table->max_fds)
-		return NULL;
-	files = table->fd;
-	bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
+	if (place)
+		bpf_probe_read_kernel(&file, sizeof(file), place);
 	return sock_of_file(file);
 }
 

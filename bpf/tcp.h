@@ -234,24 +234,21 @@ static __always_inline void tcp_end(const struct sock *sk, int state)
 	flight_forget(key);
 }
 
-static __always_inline void tcp_answered(const struct sock *sk, int from, int to)
+/* Of what a listener makes nobody is the owner yet; of a simultaneous open (RFC 9293, 3.5) somebody is. */
+static __always_inline bool is_answer(const struct sock *sk, int from, int to)
 {
-	if (from == TCP_SYN_SENT) {
-		if (to != TCP_SYN_RECV) /* simultaneous open */
-			tcp_end(sk, to);
-	} else if (from == TCP_SYN_RECV && to == TCP_ESTABLISHED) {
-		if (sk->sk_socket) /* the end of one; what a listener makes has no owner yet */
-			tcp_end(sk, to);
-	}
+	if (from == TCP_SYN_SENT)
+		return to != TCP_SYN_RECV;
+	return from == TCP_SYN_RECV && to == TCP_ESTABLISHED && sk->sk_socket;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state, struct sock *sk, int from, int to)
 {
-	if (to != TCP_SYN_SENT)
-		tcp_answered(sk, from, to);
-	else if (sk->sk_protocol == IPPROTO_TCP)
+	if (to == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP)
 		tcp_begin(sk);
+	if (is_answer(sk, from, to))
+		tcp_end(sk, to);
 	return 0;
 }
 
@@ -261,7 +258,8 @@ int BPF_PROG(tcp_state, struct sock *sk, int from, int to)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state_again, struct sock *sk, int from, int to)
 {
-	tcp_answered(sk, from, to);
+	if (is_answer(sk, from, to))
+		tcp_end(sk, to);
 	return 0;
 }
 

@@ -220,6 +220,9 @@ static void connect_done(void *owner, const struct completion *completion)
 	bool abandoned = errand->abandoned;
 	struct failure failure;
 
+	/* Before the probe: where somebody listens, what that costs is not the attempt's. */
+	if (!abandoned)
+		client->connected_ns = loop_now(loop);
 	PROBE(attempt_end, client->number, client->name, errand->attempt, completion->result,
 	    (int)completion->stage);
 	errand_free(errand);
@@ -232,7 +235,6 @@ static void connect_done(void *owner, const struct completion *completion)
 		loop_run_tasks(loop);
 		return;
 	}
-	client->connected_ns = loop_now(loop);
 	client->connect_us = microseconds(client->attempt_began_ns, client->connected_ns);
 	if (completion->result < 0) {
 		failure_set(&failure, completion->result, completion->stage, NULL);

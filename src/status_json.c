@@ -8,25 +8,9 @@
  */
 #include "client.h"
 #include "core/writer.h"
+#include "utf8.h"
 
 #include <errno.h>
-
-/* The bytes of the character that begins here, which is not ASCII; 0 when none does. Table 3-7 of the Unicode
- * Standard: beside the continuation bytes themselves, only the second byte has limits of its own. */
-static int character_size(const unsigned char *text)
-{
-	unsigned char first = text[0];
-	unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-	unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-	int size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-
-	if (first < 0xc2 || first > 0xf4 || text[1] < low || text[1] > high)
-		return 0;
-	for (int i = 2; i < size; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	return size;
-}
 
 /* Puts what begins here; returns its bytes. */
 static int put_character(struct writer *writer, const char *text)
@@ -41,7 +25,7 @@ static int put_character(struct writer *writer, const char *text)
 	} else if (byte < 0x7f) {
 		writer_put(writer, "%c", byte);
 	} else {
-		size = character_size((const unsigned char *)text);
+		size = utf8_size(text);
 		if (size)
 			writer_put(writer, "%.*s", size, text);
 		else

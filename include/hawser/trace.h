@@ -3,7 +3,8 @@
  * libhawser-trace: watch connects, one's own or all of the machine's, with the eBPF programs of hawser. A
  * library of its own (pkg-config hawser-trace), so that libhawser needs no libbpf.
  *
- * It needs CAP_BPF and CAP_PERFMON until hawser_trace_open has returned, and nothing afterwards. A trace
+ * It needs CAP_BPF and CAP_PERFMON until hawser_trace_open has returned, and nothing afterwards; with names
+ * more, and as long as programs that are started are to be told of (hawser_trace_names_process). A trace
  * belongs to one thread at a time; different traces do not mind each other. Functions return 0 or a negative
  * errno; outputs come last, are named ret_..., and are untouched on failure. Those that read answer -ENOMEM
  * where they need memory and there is none, and what the kernel answered where it did not let a map be read
@@ -37,8 +38,12 @@ struct hawser_trace_options {
 	/* Histogram mode, the cheapest: histograms by layer and cause, and counters, for as long as the trace
 	 * is open. No records, no destinations, and of connects in flight nothing but their age. */
 	bool histograms;
+	/* What processes linked with hawser say of their attempts, too: see hawser_trace_read_stories. It
+	 * reads their USDT probes, which cost nothing where nobody asks, and a microsecond or two each from
+	 * now on. */
+	bool names;
 	uint32_t inflight_max;  /* connects in flight at once; more are counted, not seen */
-	uint32_t records_bytes; /* of the ring buffer; a power of two of pages */
+	uint32_t records_bytes; /* of a ring buffer; a power of two of pages */
 };
 
 #define HAWSER_DEFAULTS_hawser_trace_options                                                \
@@ -93,6 +98,70 @@ HAWSER_PUBLIC int hawser_trace_read(
 /* Readable when many records are queued. */
 HAWSER_PUBLIC int hawser_trace_fd(const hawser_trace *trace);
 
+/* ---- names: what hawser's clients say of their attempts, joined with what the kernel saw ---- */
+
+enum hawser_trace_story_flag {
+	HAWSER_TRACE_STORY_WAITED = 1 << 0, /* backoff_ns: a backoff was seen before the attempt */
+	HAWSER_TRACE_STORY_ENDED = 1 << 1,  /* completion_to_end_ns and result */
+	HAWSER_TRACE_STORY_TOLD = 1 << 2,   /* end_to_told_ns */
+};
+
+/* The client's side of one attempt. Like a tag it is what that process claims; which process it is, which
+ * thread and when, is the kernel's word. Together with the record's total_ns the stages are the whole way:
+ * begin_to_submit_ns + total_ns + completion_to_end_ns is the client's own connect_us. */
+struct hawser_trace_story {
+	char name[HAWSER_TRACE_TARGET_BYTES]; /* of the client, cut; empty where it could not be read */
+	uint64_t client;                      /* its number in its loop */
+	uint64_t begin_ns;                    /* CLOCK_MONOTONIC */
+	uint64_t backoff_ns;                  /* how long it backed off before the attempt's round */
+	uint64_t begin_to_submit_ns;          /* to the record's start_ns */
+	uint64_t completion_to_end_ns;        /* until hawser has seen and verified it */
+	uint64_t end_to_told_ns;              /* until its owner's on_change is about to run */
+	uint32_t attempt;
+	uint32_t round;
+	int32_t result; /* negative errno; else the descriptor */
+	uint32_t flags; /* enum hawser_trace_story_flag */
+};
+
+/* `story` is NULL for connects of which no process told one. Both live until the function returns. A negative
+ * return ends the reading, which answers it. */
+typedef int (*hawser_trace_story_function)(
+    const struct hawser_trace_record *record, const struct hawser_trace_story *story, void *user);
+
+/* As hawser_trace_read, but a record of an attempt that is being told is held until its client has said how
+ * it ended and told its owner: at most a second, and at most 4096 records, of which the oldest is handed over
+ * as it is when another comes. Each record is handed over once. Use it instead of hawser_trace_read for a
+ * trace that was opened with names; -EINVAL for any other. */
+HAWSER_PUBLIC int hawser_trace_read_stories(
+    hawser_trace *trace, int timeout_ms, hawser_trace_story_function function, void *user);
+/* Hands over what is held, as it is: for the end. Returns the number. */
+HAWSER_PUBLIC int hawser_trace_flush_stories(
+    hawser_trace *trace, hawser_trace_story_function function, void *user);
+
+/* hawser_trace_open attaches to the files of all processes that are running, and hawser_trace_read_stories to
+ * those of programs that are started meanwhile, as far as they have hawser's probes and may be looked at: it
+ * needs CAP_SYS_ADMIN (Linux 6.18) beside CAP_BPF and CAP_PERFMON, and CAP_SYS_PTRACE for processes of others
+ * or with capabilities. All processes of a file are covered, later ones, too, without any capability.
+ *
+ * This is for a process that was missed, because it loaded its library later, say. 0: attached, now or
+ * before; -ENOENT: no probes; -ESRCH: no such process; -EACCES or -EPERM: not permitted; -E2BIG: there are
+ * files_max files already; -EINVAL: the trace was opened without names. */
+HAWSER_PUBLIC int hawser_trace_names_process(
+    hawser_trace *trace, uint32_t tgid, struct hawser_trace_sentence *why);
+/* The same for a program or library that need not run yet. */
+HAWSER_PUBLIC int hawser_trace_names_file(
+    hawser_trace *trace, const char *path, struct hawser_trace_sentence *why);
+
+struct hawser_trace_names {
+	uint64_t steps_lost; /* the ring buffer of what clients say was full: some stories lack a part */
+	uint64_t unfinished; /* records handed over before their story was whole */
+	uint32_t files;      /* attached to */
+	uint32_t files_max;
+	uint32_t refused; /* processes that might not be looked at when the trace was opened */
+	struct hawser_trace_sentence why_refused; /* the last of them */
+};
+HAWSER_PUBLIC int hawser_trace_names_read(hawser_trace *trace, struct hawser_trace_names *ret_names);
+
 /* Sums over all processors since the trace was opened. Of HAWSER_TRACE_EVERY there is the count alone.
  * -EINVAL: no such layer or cause. */
 HAWSER_PUBLIC int hawser_trace_histogram_read(hawser_trace *trace, enum hawser_trace_layer layer,
@@ -117,7 +186,7 @@ struct hawser_trace_ability {
 	bool available;
 	const char *sentence; /* what it is made of, or what is lost without it */
 };
-enum { HAWSER_TRACE_ABILITIES_MAX = 16 };
+enum { HAWSER_TRACE_ABILITIES_MAX = 24 };
 /* Returns the number of abilities written. */
 HAWSER_PUBLIC int hawser_trace_probe(struct hawser_trace_ability ret_abilities[HAWSER_TRACE_ABILITIES_MAX]);
 

@@ -5,7 +5,7 @@
  * or no tracepoint for states of TCP (-ENOENT), not permitted (-EPERM), memory (-ENOMEM), and what the kernel
  * answers else. A part that this kernel lacks is left out; hawser_trace_probe says which.
  */
-#include "trace.h"
+#include "names.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,6 +81,10 @@ static int check_config(const struct hawser_trace_config *config, struct hawser_
 
 static int check_options(const struct hawser_trace_options *options, struct hawser_trace_sentence *why)
 {
+	if (options->names && options->histograms) {
+		trace_say(why, "names go with records, of which histogram mode has none");
+		return -EINVAL;
+	}
 	if (options->inflight_max == 0) {
 		trace_say(why, "a table for 0 connects in flight sees none");
 		return -EINVAL;
@@ -128,7 +132,7 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 	for (unsigned part = 0; part < TRACE_PARTS; part++)
 		parts[part] = wants(options, part) && !is_crippled(part, btf);
 	if (parts[TRACE_PART_FUNCTIONS])
-		parts[TRACE_PART_FUNCTIONS] = trace_loads("inet_stream_connect", BPF_TRACE_FENTRY);
+		parts[TRACE_PART_FUNCTIONS] = trace_functions(btf);
 	if (parts[TRACE_PART_FUNCTIONS])
 		parts[TRACE_PART_CALLS] = false;
 	calls = parts[TRACE_PART_CALLS] || parts[TRACE_PART_FUNCTIONS];
@@ -148,17 +152,14 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 
 		bpf_program__set_autoload(program, parts[wanted->part] && trace_program_fits(wanted, btf));
 	}
-	/* The helper that makes cookies came to tracing programs between 5.10 and 5.15, as that tracepoint
-	 * did.
-	 */
-	return flags_set(object, parts[TRACE_PART_RING], calls, trace_role_fits("ICMP", btf));
+	return flags_set(object, parts[TRACE_PART_RING], calls, trace_has_cookies(btf));
 }
 
 /* Before 5.12 the kernel lacks the instruction that its table needs, as it lacks cookies: there the programs
  * for records do, told to send none. */
 static bool uses_table(const struct hawser_trace_options *options, const struct btf *btf)
 {
-	return options->histograms && trace_role_fits("ICMP", btf);
+	return options->histograms && trace_has_cookies(btf);
 }
 
 /* The smallest that the kernel makes, where histogram mode needs none. */
@@ -243,13 +244,16 @@ static int maps_find(struct hawser_trace *trace)
 	return trace_reading_begin(trace);
 }
 
-static struct bpf_object *object_open(bool histograms)
+static struct bpf_object *object_open(bool histograms, bool oldest)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open_options, .object_name = "hawser_trace");
 
 	if (histograms)
 		return bpf_object__open_mem(trace_histograms_object,
 		    (size_t)(trace_histograms_object_end - trace_histograms_object), &open_options);
+	if (oldest)
+		return bpf_object__open_mem(trace_oldest_object,
+		    (size_t)(trace_oldest_object_end - trace_oldest_object), &open_options);
 	return bpf_object__open_mem(trace_object, (size_t)(trace_object_end - trace_object), &open_options);
 }
 
@@ -258,7 +262,7 @@ static int load(struct hawser_trace *trace, const struct hawser_trace_options *o
 {
 	int result;
 
-	trace->object = object_open(uses_table(options, btf));
+	trace->object = object_open(uses_table(options, btf), !trace_has_cookies(btf));
 	if (!trace->object)
 		return trace_refused(why, -errno);
 	result = prepare(trace, options, btf, why);
@@ -308,6 +312,8 @@ int hawser_trace_open(
 	btf = btf__load_vmlinux_btf();
 	result = btf ? load(trace, &options, btf, why) : trace_without_btf(why);
 	btf__free(btf);
+	if (result == 0 && options.names)
+		result = names_open(trace, &options, why);
 	trace_unlisten();
 	if (result < 0) {
 		if (result == -ENOMEM)
@@ -330,6 +336,7 @@ void hawser_trace_close(hawser_trace *trace)
 		return;
 	for (unsigned i = 0; i < trace_programs_count; i++)
 		bpf_link__destroy(trace->links[i]);
+	names_close(trace->names);
 	ring_buffer__free(trace->ring);
 	trace_pins_close(trace);
 	bpf_object__close(trace->object);
@@ -354,7 +361,9 @@ int hawser_trace_configure(hawser_trace *trace, const struct hawser_trace_config
 		result = bpf_map_update_elem(trace->data, &zero, data, BPF_ANY);
 	}
 	free(data);
-	return result < 0 ? -errno : 0;
+	if (result < 0)
+		return -errno;
+	return trace->names ? names_configure(trace->names, config) : 0;
 }
 
 int hawser_trace_config_read(hawser_trace *trace, struct hawser_trace_config *ret_config)

@@ -115,13 +115,19 @@ int hawser_trace_unpin(const char *path, struct hawser_trace_sentence *why)
 		return result;
 	snprintf(maps, sizeof(maps), "%s" MAPS_SUFFIX, path);
 	snprintf(known, sizeof(known), "%s/%s", maps, pins[0].name);
-	if (access(known, F_OK) < 0) {
+	result = access(known, F_OK) < 0 ? -errno : 0;
+	if (result == -ENOENT) {
 		trace_say(why, "nothing of hawser is pinned under %s", path);
-		return -ENOENT;
+		return result;
 	}
-	result = folder_remove(path); /* the programs first: they use the maps */
+	if (result == 0)
+		result = folder_remove(path); /* the programs first: they use the maps */
 	if (result == 0 || result == -ENOENT)
 		result = folder_remove(maps);
+	if (result == -EPERM || result == -EACCES) {
+		trace_say(why, "not permitted to remove what is pinned under %s: run it as root", path);
+		return result;
+	}
 	return result < 0 ? refuse(why, path, result) : 0;
 }
 

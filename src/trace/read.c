@@ -3,7 +3,7 @@
  * Reading what the programs have counted: records from the ring buffer, and the maps. The maps go on counting
  * while they are read, so that sums over processors are of nearly one moment, no more.
  */
-#include "trace.h"
+#include "names.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,27 +43,31 @@ static int taken(const struct hawser_trace *trace, int result)
 	return result < 0 && trace->handed_over < HAWSER_TRACE_READ_MAX ? result : trace->handed_over;
 }
 
-int hawser_trace_read(hawser_trace *trace, int timeout_ms, hawser_trace_record_function function, void *user)
+int trace_records_take(struct hawser_trace *trace, hawser_trace_record_function function, void *user)
 {
-	int result;
-
 	trace->function = function;
 	trace->user = user;
 	trace->handed_over = 0;
 	trace->stopped = 0;
-	result = ring_buffer__consume(trace->ring);
-	if (result == 0 && timeout_ms != 0) {
-		result = ring_buffer__poll(trace->ring, timeout_ms);
-		/* The timer ran out, or the kernel woke us: either way, take all there is. */
-		if (result >= 0)
-			result = ring_buffer__consume(trace->ring);
-	}
+	return taken(trace, ring_buffer__consume(trace->ring));
+}
+
+int hawser_trace_read(hawser_trace *trace, int timeout_ms, hawser_trace_record_function function, void *user)
+{
+	int result = trace_records_take(trace, function, user);
+
+	if (result != 0 || timeout_ms == 0)
+		return result;
+	result = ring_buffer__poll(trace->ring, timeout_ms);
+	/* The timer ran out, or the kernel woke us: either way, take all there is. */
+	if (result >= 0)
+		result = ring_buffer__consume(trace->ring);
 	return taken(trace, result);
 }
 
 int hawser_trace_fd(const hawser_trace *trace)
 {
-	return ring_buffer__epoll_fd(trace->ring);
+	return trace->names ? trace->names->epoll : ring_buffer__epoll_fd(trace->ring);
 }
 
 static void histogram_sum(struct hawser_trace_histogram *sum, const struct hawser_trace_histogram *part)

@@ -56,6 +56,17 @@ static bool is_locked_down(void)
 	       strstr(line, "[confidentiality]");
 }
 
+/* What can be run as it is printed: the path of this program, unless a shell would read it otherwise. */
+static void program_name(char name[128])
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-,:@%";
+	ssize_t length = readlink("/proc/self/exe", name, 127);
+
+	name[length > 0 ? length : 0] = '\0';
+	if (length <= 0 || length == 127 || name[strspn(name, plain)])
+		snprintf(name, 128, "PROGRAM");
+}
+
 int trace_without_btf(struct hawser_trace_sentence *why)
 {
 	trace_say(why,
@@ -66,6 +77,9 @@ int trace_without_btf(struct hawser_trace_sentence *why)
 
 int trace_refused(struct hawser_trace_sentence *why, int error)
 {
+	char program[128];
+
+	program_name(program);
 	if (error != -EPERM) /* -EACCES is the verifier's, whoever asks */
 		trace_say(
 		    why, "the kernel did not take the programs: %s (%s)", strerror(-error), trace_heard());
@@ -78,8 +92,10 @@ int trace_refused(struct hawser_trace_sentence *why, int error)
 			       "outside, with CAP_BPF and "
 			       "CAP_PERFMON");
 	else if (!trace_may_load())
-		trace_say(why, "not permitted: needs CAP_BPF and CAP_PERFMON; run it as root, or once "
-			       "`sudo setcap cap_bpf,cap_perfmon=ep PROGRAM`");
+		trace_say(why,
+		    "not permitted: needs CAP_BPF and CAP_PERFMON; run it as root, or once "
+		    "`sudo setcap cap_bpf,cap_perfmon=ep %s`",
+		    program);
 	else
 		trace_say(
 		    why, "the kernel refused although CAP_BPF and CAP_PERFMON are there (%s)", trace_heard());

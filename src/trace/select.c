@@ -85,3 +85,9 @@ bool trace_role_fits(const char *role, const struct btf *btf)
 			return true;
 	return false;
 }
+
+/* The helper that makes cookies came to tracing programs between 5.10 and 5.15, as that tracepoint did. */
+bool trace_has_cookies(const struct btf *btf)
+{
+	return trace_role_fits("ICMP", btf);
+}

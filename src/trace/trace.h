@@ -34,7 +34,8 @@ struct hawser_trace {
 	hawser_trace_record_function function; /* of the read that goes on */
 	void *user;
 	int handed_over;
-	int stopped; /* what the function returned to end it */
+	int stopped;               /* what the function returned to end it */
+	struct trace_names *names; /* NULL: opened without */
 };
 
 /* ---- object.c: the programs, as they were compiled ---- */
@@ -43,6 +44,12 @@ extern const unsigned char trace_object_end[];
 /* The same for histogram mode. */
 extern const unsigned char trace_histograms_object[];
 extern const unsigned char trace_histograms_object_end[];
+/* Those of names. */
+extern const unsigned char trace_names_object[];
+extern const unsigned char trace_names_object_end[];
+/* Those for records, for kernels whose programs cannot go through a map (before 5.13). */
+extern const unsigned char trace_oldest_object[];
+extern const unsigned char trace_oldest_object_end[];
 
 /* ---- select.c: which programs this kernel can run ---- */
 struct trace_program {
@@ -68,10 +75,11 @@ extern const unsigned trace_programs_count;
 bool trace_program_fits(const struct trace_program *program, const struct btf *btf);
 /* Whether some program of that role fits. */
 bool trace_role_fits(const char *role, const struct btf *btf);
+bool trace_has_cookies(const struct btf *btf);
 
 /* ---- probe.c ---- */
-/* Tried with a program that does nothing. */
-bool trace_loads(const char *name, enum bpf_attach_type type);
+/* Whether the kernel's functions can be traced, tried with a program that does nothing. */
+bool trace_functions(const struct btf *btf);
 
 /* ---- options.c ---- */
 /* Over the defaults that are there. 0 or, with its sentence, -EINVAL or -E2BIG. */
@@ -87,6 +95,9 @@ int trace_offset_in(const struct btf *btf, const char *section, const char *name
 /* ---- read.c ---- */
 /* Once the maps are known, however they were found. */
 int trace_reading_begin(struct hawser_trace *trace);
+/* Hands over the records there are, without waiting. Their number, or what the function returned to end it.
+ */
+int trace_records_take(struct hawser_trace *trace, hawser_trace_record_function function, void *user);
 
 /* ---- missed.c ---- */
 /* Events that the kernel kept from the programs of this trace. */

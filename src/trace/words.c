@@ -121,11 +121,15 @@ uint64_t hawser_trace_slot_floor_ns(unsigned slot)
 	return (uint64_t)(4 + slot % 4) << (slot / 4 - 1) << 8;
 }
 
+/* The slots' own sum is taken for the count: read while it is written, the count may be ahead. */
 uint64_t hawser_trace_quantile_ns(const struct hawser_trace_histogram *histogram, unsigned per_thousand)
 {
-	uint64_t below = 0, wanted = (histogram->count * per_thousand + 999) / 1000;
+	uint64_t below = 0, count = 0, wanted;
 
-	for (unsigned i = 0; i < HAWSER_TRACE_SLOTS && histogram->count; i++) {
+	for (unsigned i = 0; i < HAWSER_TRACE_SLOTS; i++)
+		count += histogram->slots[i];
+	wanted = (count * per_thousand + 999) / 1000;
+	for (unsigned i = 0; i < HAWSER_TRACE_SLOTS && count; i++) {
 		below += histogram->slots[i];
 		if (below >= wanted && below)
 			return hawser_trace_slot_floor_ns(i + 1);

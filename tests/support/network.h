@@ -33,6 +33,7 @@ void network_peer_begin(void);
 void network_peer_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A rule for what the neighbour receives, before anything else there. */
 void network_peer_rule(const char *rule);
-void network_peer_rules_clear(void);
+/* The same in place of all there are, at one stroke. */
+void network_peer_rule_instead(const char *rule);
 
 #endif

@@ -64,7 +64,7 @@ void network_peer_rule(const char *rule)
 	network_peer_run("nft add rule inet test in %s", rule);
 }
 
-void network_peer_rules_clear(void)
+void network_peer_rule_instead(const char *rule)
 {
-	network_peer_run("nft flush table inet test");
+	network_peer_run("nft flush chain inet test in \\; add rule inet test in %s", rule);
 }

@@ -211,10 +211,12 @@ static void expect_all(enum hawser_engine_choice engine, enum hawser_trace_layer
 
 Test(trace_client, every_attempt_has_its_record_io_uring, .timeout = 60)
 {
+	tracing_needs("io_uring submissions");
 	expect_all(HAWSER_ENGINE_URING, HAWSER_TRACE_RING);
 }
 
 Test(trace_client, every_attempt_has_its_record_epoll, .timeout = 60)
 {
+	tracing_needs("socket cookies");
 	expect_all(HAWSER_ENGINE_EPOLL, HAWSER_TRACE_TCP);
 }

@@ -99,7 +99,7 @@ static void on_terminal(const char *command, char *text, size_t size)
 	text[0] = '\0';
 	await_on_terminal(terminal, "DESTINATION", text, size);
 	watched_connect_all();
-	await_on_terminal(terminal, "and 1 destinations more", text, size);
+	await_on_terminal(terminal, "and 1 destination more", text, size);
 	cr_assert_eq(kill(pid, SIGINT), 0);
 	await_on_terminal(terminal, "11 connects, 3 ok, 8 refused", text, size);
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
@@ -164,6 +164,10 @@ Test(trace_commands, hist_draws_bars)
 	    0, "%s", shell_text("watch.out"));
 	cr_expect_str_eq(shell_text("bars.out"), "11 11\n", "%s", shell_text("watch.out"));
 	cr_expect_eq(shell_run("forty", "grep -c ' ########################################$' watch.out"), 0);
+	shell_expect("watch.out", ", P50 ");
+	watched_run("exec $TOOL hist --colour" WATCHED_HERE);
+	shell_expect("watch.out", "\033[36m#");
+	cr_expect_null(strstr(shell_text("watch.out"), "\033[36m\033[0m"), "colours of nothing");
 }
 
 /* ---- inflight ---- */
@@ -225,6 +229,4 @@ Test(trace_commands, all_end_after_a_duration)
 	shell_expect("wrong.err", "--interval does not take '0'");
 	cr_expect_eq(shell_run("wrong", "$TOOL record file --bytes-max 0"), 2);
 	shell_expect("wrong.err", "--bytes-max does not take '0'");
-	cr_expect_eq(shell_run("help", "$TOOL hist --help"), 0);
-	shell_expect("help.out", "record   FILE  write what live would print to a file");
 }

@@ -171,6 +171,7 @@ Test(trace, counts_100000_mixed_connects, .timeout = 120)
 	struct io_uring ring;
 	int listener = open_destinations();
 
+	tracing_needs("io_uring submissions");
 	cr_assert_eq(io_uring_queue_init(2 * BATCH, &ring, 0), 0);
 	for (unsigned done = 0; done < CONNECTS; done += BATCH) {
 		connect_batch(&ring, done / BATCH);

@@ -136,6 +136,7 @@ Test(trace_many, two_in_flight_to_the_same_destination, .timeout = 30)
 	hawser_trace *trace = begin(&options);
 	int fds[2];
 
+	tracing_needs("socket cookies");
 	network_rule("in", "tcp dport 7001 drop");
 	for (unsigned i = 0; i < 2; i++) {
 		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -191,6 +192,7 @@ Test(trace_many, a_forged_tag_is_shown_beside_its_own_process, .timeout = 30)
 	pid_t forger;
 	int status;
 
+	tracing_needs("io_uring submissions");
 	hawser_trace_options_init(&options);
 	trace = begin(&options);
 	options.config.filters = HAWSER_TRACE_FILTER_TGID;

@@ -132,7 +132,8 @@ Test(trace_metrics_live, once_to_standard_output, .timeout = 60)
 		       ".destinations[0].causes.refused, "
 		       ".in_flight, .client_wait.count]'",
 	    0, "[\"tcp\",\"refused\",3,\"127.0.0.1:9\",3,0,0]");
-	expect("$TOOL --duration 0.1 >/dev/full", 1, "cannot write the metrics: No space left on device");
+	expect("$TOOL --duration 0.1 >/dev/full", 1,
+	    "standard output cannot be written: No space left on device");
 }
 
 Test(trace_metrics_live, to_a_file, .timeout = 60)

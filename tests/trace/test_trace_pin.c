@@ -4,99 +4,26 @@
  * as the manual page says, every command of which is run here. The bpf file system is the test's own.
  * HAWSER_BPFTOOL names another bpftool than the one in the path.
  */
-#include "../support/network.h"
+#include "pinned.h"
 
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <errno.h>
 #include <hawser/trace.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define MANUAL "tools/hawser-trace/hawser-trace-bpftool.7"
-#define PINS "/sys/fs/bpf/hawser"
-enum { OUTPUT_BYTES = 256 << 10, PORT_CLOSED = 9, PORT_SILENT = 80 };
+enum { PORT_SILENT = 80 };
 
 __attribute__((constructor)) static void prepare(void)
 {
 	network_prepare_as_root();
-}
-
-/* Runs a command of bash; its exit code. Standard error joins the output. */
-static int run(const char *command, char *ret_output)
-{
-	static const char before[] =
-	    "exec 2>&1; hawser-trace() { \"$HAWSER_BUILD_DIR/bin/hawser-trace\" \"$@\"; }; "
-	    "bpftool() { \"${HAWSER_BPFTOOL:-/usr/sbin/bpftool}\" \"$@\"; }; ";
-	char whole[2048];
-	size_t length;
-	FILE *pipe;
-
-	cr_assert_not_null(getenv("HAWSER_BUILD_DIR"), "run it by tests/run");
-	cr_assert_lt(snprintf(whole, sizeof(whole), "%s%s", before, command), (int)sizeof(whole));
-	setenv("HAWSER_TEST_COMMAND", whole, 1);
-	pipe = popen("exec bash -c \"$HAWSER_TEST_COMMAND\"", "re");
-	cr_assert_not_null(pipe);
-	length = fread(ret_output, 1, OUTPUT_BYTES - 1, pipe);
-	ret_output[length] = '\0';
-	return WEXITSTATUS(pclose(pipe));
-}
-
-static void expect(const char *command, int code, const char *words)
-{
-	static char output[OUTPUT_BYTES];
-	int result = run(command, output);
-
-	cr_expect_eq(result, code, "%s ended with %d: %s", command, result, output);
-	cr_expect_not_null(strstr(output, words), "%s does not say '%s': %s", command, words, output);
-}
-
-/* A mount namespace of the test's own, without a bpf file system, and a network. */
-static void begin(void)
-{
-	static char output[OUTPUT_BYTES];
-
-	network_enter();
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		cr_skip_test("no mount namespace of one's own here: %s", strerror(errno));
-	while (umount2("/sys/fs/bpf", MNT_DETACH) == 0)
-		;
-	if (access("/sys/fs/bpf", F_OK) < 0)
-		cr_skip_test("this kernel has no bpf file system");
-	if (run("hawser-trace live --duration 0.01", output) != 0)
-		cr_skip_test("%s", output);
-}
-
-static void begin_mounted(void)
-{
-	begin();
-	network_run("mount -t bpf bpf /sys/fs/bpf");
-}
-
-/* Answers the socket, whatever became of it. */
-static int connect_to(uint16_t port, int flags)
-{
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), -1);
-	return fd;
-}
-
-static void connect_refused(void)
-{
-	close(connect_to(PORT_CLOSED, 0));
 }
 
 /* ---- the manual ---- */
@@ -111,7 +38,7 @@ static void replace(char *text, size_t size, const char *old, const char *new)
 	snprintf(at, size - (size_t)(at - text), "%s%s", new, rest);
 }
 
-/* The object for the kernel that runs. */
+/* The object for the kernel that runs. Skips the test where there is none. */
 static const char *object_name(void)
 {
 	struct utsname name;
@@ -120,6 +47,8 @@ static const char *object_name(void)
 	uname(&name);
 	cr_assert_eq(sscanf(name.release, "%u.%u", &major, &minor), 2);
 	major = major * 100 + minor;
+	if (major < 517)
+		cr_skip_test("bpftool's objects are for Linux 5.17 and later");
 	return major >= 614   ? "hawser_trace_6_14"
 	       : major >= 604 ? "hawser_trace_6_4"
 	       : major >= 601 ? "hawser_trace_6_1"
@@ -151,7 +80,7 @@ static unsigned walk(const char *section)
 {
 	FILE *manual = fopen(MANUAL, "re");
 	char line[1024], command[2048] = "", heading[64], lib[512];
-	static char output[OUTPUT_BYTES];
+	static char output[PINNED_OUTPUT_BYTES];
 	bool inside = false, example = false;
 	unsigned commands = 0;
 
@@ -167,9 +96,9 @@ static unsigned walk(const char *section)
 			snprintf(command, sizeof(command), "%.*s", (int)strcspn(line + 2, "\n"), line + 2);
 			replace(command, sizeof(command), "/usr/local/lib/hawser", lib);
 			replace(command, sizeof(command), "hawser_trace_6_14", object_name());
-			cr_expect_eq(run(command, output), 0, "%s: %s", command, output);
-			connect_refused();
-			connect_to(PORT_SILENT, SOCK_NONBLOCK); /* in flight until the test ends */
+			cr_expect_eq(pinned_run(command, output), 0, "%s: %s", command, output);
+			pinned_connect_refused();
+			pinned_connect(PORT_SILENT, SOCK_NONBLOCK); /* in flight until the test ends */
 			commands++;
 		} else if (inside && example)
 			expect_words(line, output, command);
@@ -180,12 +109,12 @@ static unsigned walk(const char *section)
 
 static void need_bpftool(const char *feature)
 {
-	static char output[OUTPUT_BYTES], command[256];
+	static char output[PINNED_OUTPUT_BYTES], command[256];
 
-	if (run("bpftool version && command -v jq", output) != 0)
+	if (pinned_run("bpftool version && command -v jq", output) != 0)
 		cr_skip_test("bpftool or jq is not installed");
 	snprintf(command, sizeof(command), "bpftool prog help 2>&1 | grep -q -- '%s'", feature);
-	if (run(command, output) != 0)
+	if (pinned_run(command, output) != 0)
 		cr_skip_test("this bpftool has no %s: it needs 7.5", feature);
 }
 
@@ -193,7 +122,7 @@ static void need_bpftool(const char *feature)
 
 Test(trace_pin, bpftool_alone, .timeout = 120)
 {
-	begin();
+	pinned_begin();
 	need_bpftool("autoattach");
 	network_rule("in", "tcp dport 80 drop");
 	cr_expect_eq(walk("WITH BPFTOOL"), 13);
@@ -203,7 +132,7 @@ Test(trace_pin, bpftool_alone, .timeout = 120)
 
 Test(trace_pin, older_bpftool, .timeout = 120)
 {
-	begin_mounted();
+	pinned_begin_mounted();
 	need_bpftool("pinmaps");
 	network_rule("in", "tcp dport 80 drop");
 	cr_expect_eq(walk("WITH AN OLDER BPFTOOL"), 10);
@@ -216,138 +145,143 @@ Test(trace_pin, plain_object_loads_without_attaching, .timeout = 60)
 {
 	char command[256];
 
-	begin_mounted();
+	pinned_begin_mounted();
 	need_bpftool("pinmaps");
 	snprintf(command, sizeof(command),
 	    "bpftool prog loadall $HAWSER_BUILD_DIR/lib/hawser/%s.bpf.o " PINS " pinmaps " PINS "_maps && "
 	    "ls " PINS "/tcp_state " PINS "_maps/histograms",
 	    object_name());
-	expect(command, 0, "histograms");
+	pinned_expect(command, 0, "histograms");
 }
 
 Test(trace_pin, pins_outlive_and_count, .timeout = 60)
 {
-	begin_mounted();
-	expect("hawser-trace pin --netns /proc/self/ns/net", 0, PINS " pinned");
+	pinned_begin_mounted();
+	pinned_expect("hawser-trace pin --netns /proc/self/ns/net", 0, PINS " pinned");
 	for (int i = 0; i < 3; i++)
-		connect_refused();
-	expect("hawser-trace status", 0, "3 refused");
-	expect("hawser-trace status", 0, "filters: netns");
-	expect("hawser-trace status --json | jq -c '[.connects.tcp.refused, .connects.tcp.ok, .records, "
-	       ".counters.records_lost, (.programs | length > 3), (.since_s > 1600000000)]'",
+		pinned_connect_refused();
+	pinned_expect("hawser-trace status", 0, "3 refused");
+	pinned_expect("hawser-trace status", 0, "filters: netns");
+	pinned_expect(
+	    "hawser-trace status --json | jq -c '[.connects.tcp.refused, .connects.tcp.ok, .records, "
+	    ".counters.records_lost, (.programs | length > 2), (.since_s > 1600000000)]'",
 	    0, "[3,0,false,0,true,true]");
-	expect("hawser-trace hist --pinned --duration 0.1", 0, "tcp refused: 3 connects");
-	expect("hawser-trace top --pinned --duration 0.1", 0, "127.0.0.1:9");
-	expect("hawser-trace unpin", 0, "unpinned");
-	expect("ls /sys/fs/bpf | grep -c hawser", 1, "0");
+	pinned_expect("hawser-trace hist --pinned --duration 0.1", 0, "tcp refused: 3 connects");
+	pinned_expect("hawser-trace top --pinned --duration 0.1", 0, "127.0.0.1:9");
+	pinned_expect("hawser-trace unpin", 0, "unpinned");
+	pinned_expect("ls /sys/fs/bpf | grep -c hawser", 1, "0");
 }
 
 Test(trace_pin, records_only_when_asked_for, .timeout = 60)
 {
-	begin_mounted();
-	expect("hawser-trace live --pinned", 1, "nothing of hawser is pinned");
-	expect("hawser-trace pin --netns /proc/self/ns/net", 0, "pinned");
-	connect_refused();
-	expect("hawser-trace live --pinned", 1, "sends no records: `hawser-trace pin --records`");
-	expect("hawser-trace pin --records --netns /proc/self/ns/net", 0, "configured anew");
-	connect_refused();
-	expect("hawser-trace live --pinned --count 1 --json 2>/dev/null | jq -r .cause", 0, "refused");
-	expect("hawser-trace status", 0, "records: sent");
-	expect("hawser-trace unpin --json | jq .unpinned", 0, "true");
+	pinned_begin_mounted();
+	pinned_expect("hawser-trace live --pinned", 1, "nothing of hawser is pinned");
+	pinned_expect("hawser-trace pin --netns /proc/self/ns/net", 0, "pinned");
+	pinned_connect_refused();
+	pinned_expect("hawser-trace live --pinned", 1, "sends no records: `hawser-trace pin --records`");
+	pinned_expect("hawser-trace pin --records --netns /proc/self/ns/net", 0, "configured anew");
+	pinned_connect_refused();
+	pinned_expect("hawser-trace live --pinned --count 1 --json 2>/dev/null | jq -r .cause", 0, "refused");
+	pinned_expect("hawser-trace status", 0, "records: sent");
+	pinned_expect("hawser-trace unpin --json | jq .unpinned", 0, "true");
 }
 
 Test(trace_pin, filters_change_while_pinned, .timeout = 60)
 {
-	begin_mounted();
-	expect("hawser-trace pin --netns /proc/self/ns/net --port 1", 0, "pinned");
-	connect_refused();
-	expect("hawser-trace status", 0, "filters: netns, port");
-	expect("hawser-trace status --json | jq .connects.tcp.refused", 0, "0\n");
-	expect("hawser-trace pin --netns /proc/self/ns/net --port 9 --no-ring", 0, "need an unpin before");
-	connect_refused();
-	expect("hawser-trace status --json | jq .connects.tcp.refused", 0, "1\n");
+	pinned_begin_mounted();
+	pinned_expect("hawser-trace pin --netns /proc/self/ns/net --port 1", 0, "pinned");
+	pinned_connect_refused();
+	pinned_expect("hawser-trace status", 0, ", port=1\n");
+	pinned_expect("hawser-trace status --json | jq .connects.tcp.refused", 0, "0\n");
+	pinned_expect("hawser-trace pin --netns /proc/self/ns/net --port 9", 0, "configured anew");
+	pinned_connect_refused();
+	pinned_expect("hawser-trace status --json | jq .connects.tcp.refused", 0, "1\n");
 }
 
 Test(trace_pin, status_counts_what_is_in_flight, .timeout = 60)
 {
-	begin_mounted();
+	pinned_begin_mounted();
 	network_rule("in", "tcp dport 80 drop");
-	expect("hawser-trace pin --netns /proc/self/ns/net", 0, "pinned");
-	connect_to(PORT_SILENT, SOCK_NONBLOCK);
-	connect_to(PORT_SILENT, SOCK_NONBLOCK);
-	expect("hawser-trace status", 0, "in flight: 2");
-	expect("hawser-trace inflight --pinned --duration 0.1", 0, "127.0.0.1:80");
+	pinned_expect("hawser-trace pin --netns /proc/self/ns/net", 0, "pinned");
+	pinned_connect(PORT_SILENT, SOCK_NONBLOCK);
+	pinned_connect(PORT_SILENT, SOCK_NONBLOCK);
+	pinned_expect("hawser-trace status", 0, "in flight: 2");
+	pinned_expect("hawser-trace inflight --pinned --duration 0.1", 0, "127.0.0.1:80");
 }
 
 Test(trace_pin, another_place, .timeout = 60)
 {
-	begin_mounted();
-	expect("hawser-trace pin --path /sys/fs/bpf/elsewhere", 0, "pinned");
-	expect("hawser-trace status", 1, "nothing of hawser is pinned under " PINS);
-	expect("hawser-trace status --path /sys/fs/bpf/elsewhere", 0, "pinned under");
-	expect("hawser-trace unpin --path /sys/fs/bpf/elsewhere", 0, "unpinned");
+	pinned_begin_mounted();
+	pinned_expect("hawser-trace pin --path /sys/fs/bpf/elsewhere", 0, "pinned");
+	pinned_expect("hawser-trace status", 1, "nothing of hawser is pinned under " PINS);
+	pinned_expect("hawser-trace status --path /sys/fs/bpf/elsewhere", 0, "pinned under");
+	pinned_expect("hawser-trace unpin --path /sys/fs/bpf/elsewhere", 0, "unpinned");
 }
 
 Test(trace_pin, places_that_cannot_be, .timeout = 60)
 {
-	begin_mounted();
-	expect("hawser-trace unpin", 1, "nothing of hawser is pinned");
-	expect("hawser-trace pin --path /tmp/hawser", 1, "/tmp is not in a bpf file system");
-	expect("hawser-trace pin --path /nonexistent/hawser", 1, "No such file");
-	expect("hawser-trace pin --path /sys/fs/bpf/a.b", 1, "without dots");
-	expect("hawser-trace pin --path hawser", 1, "no path to pin under");
-	expect("hawser-trace status --path ''", 1, "no path to pin under");
-	expect("hawser-trace pin --path /sys/fs/bpf/$(printf 'x%.0s' {1..300})", 1, "no path to pin under");
-	expect("umount /sys/fs/bpf && hawser-trace pin", 1, "`mount -t bpf bpf /sys/fs/bpf`");
+	pinned_begin_mounted();
+	pinned_expect("hawser-trace unpin", 1, "nothing of hawser is pinned");
+	pinned_expect("hawser-trace pin --path /tmp/hawser", 1, "/tmp is not in a bpf file system");
+	pinned_expect("hawser-trace pin --path /nonexistent/hawser", 1, "No such file");
+	pinned_expect("hawser-trace pin --path /sys/fs/bpf/a.b", 1, "without dots");
+	pinned_expect("hawser-trace pin --path hawser", 1, "no path to pin under");
+	pinned_expect("hawser-trace status --path ''", 1, "no path to pin under");
+	pinned_expect(
+	    "hawser-trace pin --path /sys/fs/bpf/$(printf 'x%.0s' {1..300})", 1, "no path to pin under");
+	pinned_expect("umount /sys/fs/bpf && hawser-trace pin", 1, "`mount -t bpf bpf /sys/fs/bpf`");
 }
 
 /* Whatever else lies there is not touched, and nothing is left half done. */
 Test(trace_pin, what_is_in_the_way_stays, .timeout = 60)
 {
-	begin_mounted();
-	expect("mkdir " PINS "_maps && hawser-trace pin", 1, "exists already");
-	expect("ls -d " PINS, 2, "No such file");
-	expect("hawser-trace unpin", 1, "nothing of hawser is pinned");
-	expect("ls -d " PINS "_maps && rmdir " PINS "_maps", 0, PINS "_maps");
-	expect("mkdir " PINS " && hawser-trace pin", 1, "exists already");
-	expect("ls -d " PINS, 0, PINS);
+	pinned_begin_mounted();
+	pinned_expect("mkdir " PINS "_maps && hawser-trace pin", 1, "exists already");
+	pinned_expect("ls -d " PINS, 2, "No such file");
+	pinned_expect("hawser-trace unpin", 1, "nothing of hawser is pinned");
+	pinned_expect("ls -d " PINS "_maps && rmdir " PINS "_maps", 0, PINS "_maps");
+	pinned_expect("mkdir " PINS " && hawser-trace pin", 1, "exists already");
+	pinned_expect("ls -d " PINS, 0, PINS);
 }
 
 /* Maps whose values are larger than the room for them must not be read. */
 Test(trace_pin, maps_of_others_are_not_read, .timeout = 60)
 {
-	begin_mounted();
+	pinned_begin_mounted();
 	need_bpftool("pinmaps");
-	expect("hawser-trace pin && rm " PINS "_maps/histograms && bpftool map create " PINS
-	       "_maps/histograms type percpu_array key 4 value 4096 entries 64 name histograms && "
-	       "hawser-trace status",
+	pinned_expect("hawser-trace pin && rm " PINS "_maps/histograms && bpftool map create " PINS
+		      "_maps/histograms type percpu_array key 4 value 4096 entries 64 name histograms && "
+		      "hawser-trace status",
 	    1, "another version of hawser");
-	expect("hawser-trace top --pinned", 1, "another version of hawser");
-	expect("hawser-trace pin", 1, "another version of hawser");
-	expect("hawser-trace unpin && hawser-trace pin && rm " PINS
-	       "_maps/hawser_t_bss && bpftool map create " PINS
-	       "_maps/hawser_t_bss type array key 4 value 64 entries 1 name bss && hawser-trace status",
+	pinned_expect("hawser-trace top --pinned", 1, "another version of hawser");
+	pinned_expect("hawser-trace pin", 1, "another version of hawser");
+	pinned_expect(
+	    "hawser-trace unpin && hawser-trace pin && rm " PINS
+	    "_maps/hawser_t_bss && bpftool map create " PINS
+	    "_maps/hawser_t_bss type array key 4 value 64 entries 1 name bss && hawser-trace status",
 	    1, "another version of hawser");
-	expect("hawser-trace unpin && hawser-trace pin && rm " PINS
-	       "_maps/inflight && bpftool map create " PINS
-	       "_maps/inflight type hash key 8 value 8 entries 8 name inflight && hawser-trace status",
+	pinned_expect("hawser-trace unpin && hawser-trace pin && rm " PINS
+		      "_maps/inflight && bpftool map create " PINS
+		      "_maps/inflight type hash key 8 value 8 entries 8 name inflight && hawser-trace status",
 	    1, "another version of hawser");
-	expect("rm " PINS "_maps/inflight && bpftool map create " PINS
-	       "_maps/inflight type array key 4 value 4 entries 8 name inflight && hawser-trace status",
+	pinned_expect(
+	    "rm " PINS "_maps/inflight && bpftool map create " PINS
+	    "_maps/inflight type array key 4 value 4 entries 8 name inflight && hawser-trace status",
 	    1, "another version of hawser");
 }
 
 Test(trace_pin, a_file_system_that_is_read_only, .timeout = 60)
 {
-	begin_mounted();
-	expect("mount -o remount,ro /sys/fs/bpf && hawser-trace pin", 1, "Read-only file system");
+	pinned_begin_mounted();
+	pinned_expect("mount -o remount,ro /sys/fs/bpf && hawser-trace pin", 1, "Read-only file system");
 }
 
 Test(trace_pin, without_capabilities, .timeout = 60)
 {
-	begin_mounted();
-	expect("setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all --inh-caps -all "
-	       "$HAWSER_BUILD_DIR/bin/hawser-trace pin",
+	pinned_begin_mounted();
+	pinned_expect(
+	    "setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all --inh-caps -all "
+	    "$HAWSER_BUILD_DIR/bin/hawser-trace pin",
 	    1, "not permitted");
 }
 
@@ -360,7 +294,7 @@ Test(trace_pin, library_reads_what_is_pinned, .timeout = 60)
 	struct hawser_trace_config config;
 	hawser_trace *trace = NULL, *pinned = NULL;
 
-	begin_mounted();
+	pinned_begin_mounted();
 	cr_assert_eq(hawser_trace_open_pinned(PINS, &why, &pinned), -ENOENT);
 	cr_assert_null(pinned);
 	cr_assert_eq(hawser_trace_open(NULL, &why, &trace), 0, "%s", why.text);
@@ -376,7 +310,7 @@ Test(trace_pin, library_reads_what_is_pinned, .timeout = 60)
 	cr_expect_neq(access("/sys/fs/bpf/second", F_OK), 0);
 	cr_expect_neq(access("/sys/fs/bpf/second_maps", F_OK), 0);
 	hawser_trace_close(trace);
-	connect_refused();
+	pinned_connect_refused();
 	cr_assert_eq(hawser_trace_open_pinned(PINS, &why, &pinned), 0, "%s", why.text);
 	cr_expect_eq(hawser_trace_pin(pinned, "/sys/fs/bpf/again", NULL), -EEXIST);
 	cr_assert_eq(

@@ -5,6 +5,8 @@
 #include "../../tools/hawser-trace/file.h"
 #include "watched.h"
 
+#include <sched.h>
+#include <string.h>
 #include <sys/stat.h>
 
 __attribute__((constructor)) static void prepare(void)
@@ -15,7 +17,7 @@ __attribute__((constructor)) static void prepare(void)
 TestSuite(trace_record, .init = watched_enter, .fini = shell_leave, .timeout = 60);
 
 /* Two tracers that look at once see the same connects, each with its own clock readings. */
-#define WITHOUT_TIMES "del(.start_ns,.total_ns,.submit_to_syn_ns,.syn_to_answer_ns)"
+#define WITHOUT_TIMES "del(.time,.start_ns,.total_ns,.submit_to_syn_ns,.syn_to_answer_ns)"
 
 Test(trace_record, replay_says_what_live_said)
 {
@@ -105,6 +107,67 @@ Test(trace_record, says_what_cannot_be_written)
 	watched_connect_all();
 	cr_expect_eq(shell_end(&record, SIGINT), 1);
 	shell_expect("record.err", "file cannot be written: File too large");
-	cr_expect_eq(shell_run("replay", "$TOOL replay file"), 1);
-	shell_expect("replay.err", "file is cut: it has no end");
+	shell_expect("record.err", "file has 2 records; 9 more did not fit");
+	cr_expect_eq(shell_run("replay", "$TOOL replay file"), 0, "%s", shell_text("replay.err"));
+	shell_expect("replay.err", "2 connects, 2 ok\n9 more were not shown");
+}
+
+/* A file system of four pages, full of whole records: the last makes room for the end. */
+Test(trace_record, a_full_disk_gets_its_end)
+{
+	struct shell record;
+	struct stat status;
+
+	cr_assert_eq(mkdir("disk", 0700), 0);
+	cr_assert_eq(unshare(CLONE_NEWNS), 0);
+	network_run("mount --make-rprivate / && mount -t tmpfs -o size=16k tmpfs disk");
+	record = watched_start("record", "exec $TOOL record disk/file" WATCHED_HERE);
+	for (unsigned i = 0; i < 110; i++)
+		watched_connect(CLOSED_PORT);
+	cr_expect_eq(shell_end(&record, SIGINT), 1);
+	shell_expect("record.err", "disk/file cannot be written: No space left on device");
+	cr_assert_eq(stat("disk/file", &status), 0);
+	cr_expect_eq(((size_t)status.st_size - sizeof(struct file_header) - sizeof(struct file_end)) %
+			 sizeof(struct hawser_trace_record),
+	    0);
+	cr_expect_eq(shell_run("replay", "$TOOL replay disk/file"), 0, "%s", shell_text("replay.err"));
+	shell_expect("replay.err", " connects, ");
+	cr_expect_null(strstr(shell_text("replay.err"), "\n0 connects"));
+	shell_expect("replay.err", " not shown: connects came faster");
+	network_run("umount disk");
+}
+
+Test(trace_record, ends_well_when_its_terminal_is_gone)
+{
+	struct shell record = watched_start("record", "exec $TOOL record file" WATCHED_HERE);
+
+	watched_connect_all();
+	cr_expect_eq(shell_end(&record, SIGHUP), 0);
+	shell_expect("record.err", WATCHED_SUMMARY);
+	cr_expect_eq(shell_run("replay", "$TOOL replay file"), 0);
+	shell_expect("replay.err", WATCHED_SUMMARY);
+	/* What was started to survive that does. */
+	record = watched_start("record", "exec nohup $TOOL record file" WATCHED_HERE);
+	watched_connect_all();
+	cr_assert_eq(kill(record.pid, SIGHUP), 0);
+	watched_connect_all();
+	cr_expect_eq(shell_end(&record, SIGINT), 0);
+	shell_expect("record.err", "22 connects, 6 ok, 16 refused\n");
+}
+
+/* At any moment: before the file is there, while the programs are loaded, and afterwards. */
+Test(trace_record, an_early_signal_leaves_no_half_file)
+{
+	for (unsigned ms = 0; ms < 120; ms += 5) {
+		struct shell record = shell_start("record", "exec $TOOL record file" WATCHED_HERE);
+		struct stat status;
+
+		usleep(ms * 1000);
+		shell_end(&record, SIGINT);
+		if (stat("file", &status) < 0)
+			continue;
+		cr_expect_eq((size_t)status.st_size, sizeof(struct file_header) + sizeof(struct file_end),
+		    "after %u ms it has %ld bytes: %s", ms, (long)status.st_size, shell_text("record.err"));
+		cr_assert_eq(unlink("file"), 0);
+	}
 }

@@ -86,8 +86,9 @@ Test(trace_refusal, of_another_kind_is_quoted)
 
 /* ---- a tracepoint that is missing ---- */
 
-/* This kernel's types, but for these tracepoints: their names are other ones of the same length. */
-static void without(const char *const *tracepoints)
+/* This kernel's types, but for these tracepoints and functions: their names are other ones of the same
+ * length. */
+static void without(const char *const *names)
 {
 	char own[] = "/tmp/hawser-trace-XXXXXX", name[64];
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -102,12 +103,12 @@ static void without(const char *const *tracepoints)
 	copy = malloc(size);
 	cr_assert_not_null(copy);
 	memcpy(copy, bytes, size);
-	for (; *tracepoints; tracepoints++) {
-		int length = snprintf(name, sizeof(name), "btf_trace_%s", *tracepoints);
+	for (; *names; names++) {
+		int length = snprintf(name, sizeof(name), "%c%s", '\0', *names);
 		char *found = memmem(copy, size, name, (size_t)length + 1);
 
 		if (!found)
-			cr_skip_test("this kernel lacks %s anyway", *tracepoints);
+			cr_skip_test("this kernel lacks %s anyway", *names);
 		found[length - 1] = '_';
 	}
 	enter_mounts();
@@ -132,7 +133,7 @@ static void expect_lacking(const struct hawser_trace_options *options, const cha
 
 Test(trace_refusal, without_states_of_tcp)
 {
-	without((const char *const[]){"inet_sock_set_state", NULL});
+	without((const char *const[]){"btf_trace_inet_sock_set_state", NULL});
 	expect_lacking(NULL, "lacks the tracepoint inet_sock_set_state");
 }
 
@@ -140,7 +141,7 @@ Test(trace_refusal, without_system_calls)
 {
 	HAWSER_OPTIONS(hawser_trace_options, options, .calls = true);
 
-	without((const char *const[]){"sys_enter", NULL});
+	without((const char *const[]){"btf_trace_sys_enter", "inet_stream_connect", NULL});
 	expect_lacking(&options, "lacks the tracepoints sys_enter and sys_exit");
 }
 
@@ -187,7 +188,8 @@ Test(trace_refusal, without_what_can_be_spared)
 	struct hawser_trace_options records;
 
 	network_enter();
-	without((const char *const[]){"inet_sk_error_report", "kfree_skb", "io_uring_submit_req", NULL});
+	without((const char *const[]){
+	    "btf_trace_inet_sk_error_report", "btf_trace_kfree_skb", "btf_trace_io_uring_submit_req", NULL});
 	expect_lost("ICMP", "needs Linux 5.15");
 	expect_lost("local firewall", "5.17");
 	expect_lost("io_uring submissions", "network alone");

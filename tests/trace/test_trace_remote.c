@@ -82,7 +82,7 @@ WAY_TEST(trace_remote, reset_of_ipv6, EVERY_WAY)
 /* A process, not a thread: what a tool does in this one would be traced. */
 static pid_t change_rule_later(const char *rule)
 {
-	struct timespec rest = {.tv_nsec = 300000000};
+	struct timespec rest = {.tv_nsec = 200000000};
 	pid_t child = fork();
 
 	cr_assert_geq(child, 0);
@@ -90,12 +90,11 @@ static pid_t change_rule_later(const char *rule)
 		return child;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	nanosleep(&rest, NULL);
-	network_peer_rules_clear();
-	network_peer_rule(rule);
+	network_peer_rule_instead(rule);
 	_exit(0);
 }
 
-/* The first SYN is lost; the rule is another when the second comes. */
+/* The first SYN is lost; the rule is another when the second comes, or on a slow machine a later one. */
 static int try_with_later_rule(enum way way, const char *host, const char *rule)
 {
 	int told, status;
@@ -114,15 +113,17 @@ WAY_TEST(trace_remote, icmp_host_unreachable, EVERY_WAY)
 {
 	struct hawser_trace_record record;
 
+	tracing_needs("ICMP");
 	cr_assert_eq(
 	    try_with_later_rule(way, "192.0.2.2", "tcp dport 7000 reject with icmp type host-unreachable"),
 	    EHOSTUNREACH);
 	record = expect_detail(way, HAWSER_TRACE_ICMP, EHOSTUNREACH, "icmp 3/1 from 192.0.2.2");
-	cr_expect_eq(record.syn_retransmits, 1);
+	cr_expect_geq(record.syn_retransmits, 1);
 }
 
 WAY_TEST(trace_remote, icmp_port_unreachable, EVERY_WAY)
 {
+	tracing_needs("ICMP");
 	cr_assert_eq(
 	    try_with_later_rule(way, "192.0.2.2", "tcp dport 7000 reject with icmp type port-unreachable"),
 	    ECONNREFUSED);
@@ -131,6 +132,7 @@ WAY_TEST(trace_remote, icmp_port_unreachable, EVERY_WAY)
 
 WAY_TEST(trace_remote, icmp_admin_prohibited, EVERY_WAY)
 {
+	tracing_needs("ICMP");
 	cr_assert_eq(
 	    try_with_later_rule(way, "192.0.2.2", "tcp dport 7000 reject with icmp type admin-prohibited"),
 	    EHOSTUNREACH);
@@ -140,6 +142,7 @@ WAY_TEST(trace_remote, icmp_admin_prohibited, EVERY_WAY)
 /* The kernel keeps no copy of ICMPv6 for a socket that did not ask for it. */
 WAY_TEST(trace_remote, icmp_of_ipv6, EVERY_WAY)
 {
+	tracing_needs("ICMP");
 	cr_assert_eq(try_with_later_rule(
 			 way, "2001:db8::2", "tcp dport 7000 reject with icmpv6 type addr-unreachable"),
 	    EHOSTUNREACH);

@@ -93,11 +93,11 @@ Test(trace_replay, prints_as_live_does)
 	    "TIME             PID COMM            LAYER   CAUSE           SUBMIT  NETWORK    TOTAL SYN "
 	    "DESTINATION                  DETAIL\n"
 	    "00:00:01.000      42 client          tcp     ok                   -        -  2.50 ms   1 "
-	    "127.0.0.1:80                 \n"
+	    "127.0.0.1:80\n"
 	    "00:00:01.000      42 client          tcp     refused              -        -  2.50 ms   1 "
-	    "127.0.0.1:81                 ECONNREFUSED \n"
+	    "127.0.0.1:81                 ECONNREFUSED\n"
 	    "00:00:01.000      42 client          tcp     refused              -        -  2.50 ms   1 "
-	    "127.0.0.1:82                 ECONNREFUSED \n");
+	    "127.0.0.1:82                 ECONNREFUSED\n");
 	shell_expect("replay.err", "recorded on Linux 6.1.0, beginning 1970-01-01 00:00:00");
 	shell_expect("replay.err", "3 connects, 1 ok, 2 refused\n5 more were not shown");
 	shell_expect("replay.err", "3 events were missed");
@@ -135,8 +135,6 @@ Test(trace_replay, filters_as_live_does)
 	expect_ports("--to 127.0.0.0/21", "80 81 ");
 	expect_ports("--to 127.0.0.1", "80 81 ");
 	expect_ports("--to ::/0", "");
-	cr_expect_eq(shell_run("replay", "$TOOL replay file --sample 2"), 2);
-	shell_expect("replay.err", "--sample is for the kernel");
 	cr_expect_eq(shell_run("replay", "$TOOL replay"), 2);
 	shell_expect("replay.err", "replay needs a FILE");
 	cr_expect_eq(shell_run("replay", "$TOOL replay file file"), 2);
@@ -157,6 +155,62 @@ Test(trace_replay, colour_is_for_terminals)
 	cr_assert_eq(shell_run("without", "NO_COLOR=1 script -qec '$TOOL replay file' /dev/null"), 0);
 	shell_expect("without.out", "refused");
 	cr_expect_null(strchr(shell_text("without.out"), '\033'));
+}
+
+static void expect_line(const char *command, const char *words)
+{
+	cr_assert_eq(shell_run("line", command), 0);
+	cr_expect_str_eq(shell_text("line.out"), words, "%s", shell_text("line.out"));
+}
+
+#define DETAILS "$TOOL replay file | sed 's/^.* SYN //; s/^.*  [01] //'"
+
+/* The column grows up to the largest address, and is announced again; what is longer loses its middle. */
+Test(trace_replay, columns_line_up)
+{
+	struct content content = content_of_three();
+
+	content.records[1].family = AF_INET6;
+	memset(content.records[1].destination, 0x2a, sizeof(content.records[1].destination));
+	content.records[1].destination_port = 65535;
+	content.records[2].family = AF_UNIX;
+	memset(content.records[2].path, 'x', sizeof(content.records[2].path) - 1);
+	memcpy(content.records[2].path, "/begin", 6);
+	memcpy(content.records[2].path + sizeof(content.records[2].path) - 5, "/end", 4);
+	write_bytes(&content, sizeof(content));
+	expect_line(DETAILS, "DESTINATION                  DETAIL\n"
+			     "127.0.0.1:80\n"
+			     "DESTINATION                                     DETAIL\n"
+			     "[2a2a:2a2a:2a2a:2a2a:2a2a:2a2a:2a2a:2a2a]:65535 ECONNREFUSED\n"
+			     "/beginxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxx/end ECONNREFUSED\n");
+}
+
+Test(trace_replay, columns_count_characters)
+{
+	struct content content = content_of_three();
+
+	snprintf(content.records[0].comm, sizeof(content.records[0].comm), "h\303\251l\303\251na");
+	content.records[0].family = AF_UNIX;
+	snprintf(content.records[0].path, sizeof(content.records[0].path), "/\303\251t\303\251");
+	content.end.count = 1;
+	memcpy(&content.records[1], &content.end, sizeof(content.end));
+	write_bytes(&content, sizeof(content.header) + sizeof(content.records[0]) + sizeof(content.end));
+	expect_line("$TOOL replay file | tail -1 | sed 's/^.* 42 //'",
+	    "h\303\251l\303\251na          tcp     ok                   -        -  2.50 ms   1 "
+	    "/\303\251t\303\251\n");
+}
+
+/* UTC, whatever the zone. */
+Test(trace_replay, json_has_the_time_of_day)
+{
+	struct content content = content_of_three();
+
+	content.header.to_real_ns = 1700000000000000007;
+	content.records[2].start_ns = 0x8000000000000000 - 1;
+	write_bytes(&content, sizeof(content));
+	expect_line("TZ=Asia/Tokyo $TOOL replay --json file | jq -r .time",
+	    "2023-11-14T22:13:21.000000007Z\n2023-11-14T22:13:21.000000007Z\n1731-08-05T22:26:03."
+	    "145224198Z\n");
 }
 
 Test(trace_replay, nothing_was_recorded)
@@ -220,26 +274,46 @@ Test(trace_replay, wrong_sizes_are_refused)
 	expect_refused(&content, sizeof(content), "the sizes in its header");
 }
 
-Test(trace_replay, cut_files_are_refused)
+/* The records that are whole are printed, and that there were more is said. */
+static void expect_cut(const void *bytes, size_t size, const char *ports)
+{
+	write_bytes(bytes, size);
+	cr_expect_eq(shell_run("cut", "$TOOL replay file --json"), 1);
+	shell_expect(
+	    "cut.err", "file is cut: it has no end (whoever wrote it was killed, or the disk was full)");
+	cr_assert_eq(shell_run("ports", "jq -r .destination cut.out | cut -d: -f2 | tr '\\n' ' '"), 0);
+	cr_expect_str_eq(shell_text("ports.out"), ports, "%s", shell_text("ports.out"));
+}
+
+Test(trace_replay, of_cut_files_the_records_are_kept)
 {
 	struct content content = content_of_three();
 	size_t records = sizeof(content.header) + sizeof(content.records);
 
+	expect_cut(&content, sizeof(content.header), "");
+	expect_cut(&content, records - 7, "80 81 ");
+	expect_cut(&content, records, "80 81 82 ");
+	shell_expect("cut.err", "room for 3 records; how many are missing is not known");
+	shell_expect("cut.err", "3 connects, 1 ok, 2 refused\n");
+	expect_cut(&content, sizeof(content) - 1, "80 81 82 ");
+	/* What a file system did not get to write, it fills with zeros. */
+	memset(&content.records[1], 0, sizeof(content.records[1]));
+	expect_cut(&content, records, "80 ");
+	/* The end belongs at the end. */
+	content = content_of_three();
+	memcpy(&content.records[2], &content.end, sizeof(content.end));
+	expect_cut(&content, records, "80 81 ");
+}
+
+Test(trace_replay, damaged_files_are_refused)
+{
+	struct content content = content_of_three();
+
 	expect_refused(&content, sizeof(content.header) - 1, "it ends within its header");
-	expect_refused(&content, sizeof(content.header), "it has no end");
-	expect_refused(&content, records - 7, "it has no end");
-	expect_refused(&content, records,
-	    "it has no end (whoever wrote it was killed, or the disk was full), "
-	    "but room for 3 records");
-	expect_refused(&content, sizeof(content) - 1, "it has no end");
 	content.end.count = UINT64_MAX;
 	expect_refused(&content, sizeof(content), "file is damaged: it ends as if it had");
 	content.end.count = RECORDS - 1;
 	expect_refused(&content, sizeof(content), "file is damaged: it ends as if it had 2 records");
-	/* The end belongs at the end. */
-	content = content_of_three();
-	memcpy(&content.records[2], &content.end, sizeof(content.end));
-	expect_refused(&content, records, "it has no end");
 }
 
 Test(trace_replay, a_huge_file_does_not_keep_it)

@@ -53,6 +53,18 @@ Test(trace_waits, racing_attempts_do_not_wait)
 	metrics_waits_close(waits);
 }
 
+/* A new loop of the same thread, or what it executes, begins with attempt 1 of client 1 again. */
+Test(trace_waits, numbers_that_begin_again_are_of_another_client)
+{
+	cr_assert_eq(metrics_waits_open(&waits), 0);
+	ended(10, 3, 1000, 2000, HAWSER_TRACE_REFUSED);
+	ended(10, 1, 5000, 6000, HAWSER_TRACE_REFUSED);
+	expect_waits(0, 0);
+	ended(10, 2, 7000, 8000, HAWSER_TRACE_REFUSED);
+	expect_waits(1, 1000);
+	metrics_waits_close(waits);
+}
+
 Test(trace_waits, waits_are_not_guessed)
 {
 	struct hawser_trace_record untagged = {.tgid = 10, .client = 1, .attempt = 2, .start_ns = 9000};

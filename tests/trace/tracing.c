@@ -102,6 +102,31 @@ uint64_t tracing_counted_all(hawser_trace *trace, unsigned layer)
 	return sum;
 }
 
+/* NULL: this kernel has it. */
+static const char *lost_without(const char *name)
+{
+	static struct hawser_trace_ability abilities[HAWSER_TRACE_ABILITIES_MAX];
+	int count = hawser_trace_probe(abilities);
+
+	for (int i = 0; i < count; i++)
+		if (strcmp(abilities[i].name, name) == 0 && !abilities[i].available)
+			return abilities[i].sentence;
+	return NULL;
+}
+
+void tracing_needs(const char *ability)
+{
+	const char *lost = lost_without(ability);
+
+	if (lost)
+		cr_skip_test("%s", lost);
+}
+
+bool tracing_has(const char *ability)
+{
+	return !lost_without(ability);
+}
+
 static int on_record(const struct hawser_trace_record *record, void *user)
 {
 	(void)user;

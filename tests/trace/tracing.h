@@ -40,6 +40,9 @@ struct attempt {
 /* Enters a network of its own and traces what this process does there. Skips the test where that is not
  * possible, with the reason. */
 hawser_trace *tracing_begin(void);
+/* Skips the test, saying what is lost, on a kernel that lacks this ability of hawser_trace_probe. */
+void tracing_needs(const char *ability);
+bool tracing_has(const char *ability);
 /* No record came but those that were asked for, nothing is in flight, and nothing was lost. */
 void tracing_end(void);
 

@@ -20,6 +20,8 @@
 	}                                                                                   \
 	ParameterizedTest(enum way *way, suite, name, .timeout = 60)                        \
 	{                                                                                   \
+		if (way_is_ring(*way))                                                      \
+			tracing_needs("io_uring submissions");                              \
 		tracing_begin();                                                            \
 		suite##_##name(*way);                                                       \
 		tracing_end();                                                              \

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The options that all commands share.
+ * Options: each command has a list of those that it takes, and refuses all others, so that none is ignored.
  */
 #include "hawser-trace.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -38,6 +35,7 @@ enum {
 	OPTION_PATH,
 	OPTION_PINNED,
 	OPTION_RECORDS,
+	OPTION_NAMES,
 };
 
 static const struct option options[] = {
@@ -66,98 +64,10 @@ static const struct option options[] = {
     {"path", required_argument, NULL, OPTION_PATH},
     {"pinned", no_argument, NULL, OPTION_PINNED},
     {"records", no_argument, NULL, OPTION_RECORDS},
+    {"names", optional_argument, NULL, OPTION_NAMES},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
-
-void arguments_print_help(FILE *file)
-{
-	fputs("      --json          one JSON object a line\n"
-	      "      --duration S    end after S seconds\n"
-	      "      --count N       end after N connects\n"
-	      "      --interval S    top, hist, inflight: show it every S seconds\n"
-	      "      --bytes-max N   record: end before the file is larger (268435456)\n"
-	      "      --calls         trace connect(2), too: unix sockets, and failures before a packet is "
-	      "sent;\n"
-	      "                      not of 32-bit programs\n"
-	      "      --no-ring       leave out what io_uring says\n"
-	      "      --histograms    the cheapest: histograms by layer and cause alone, no lines, no "
-	      "destinations\n"
-	      "      --colour        even if the output is no terminal\n"
-	      "      --pinned        read what is pinned; its filters stay\n"
-	      "      --path PATH     where it is pinned (/sys/fs/bpf/hawser)\n"
-	      "      --records       pin: records, too, for one who reads them (live --pinned)\n"
-	      "metrics alone:\n"
-	      "      --listen 127.0.0.1:PORT   hand them out by HTTP, on loopback\n"
-	      "      --textfile FILE   for node_exporter; replaced every --interval S\n"
-	      "      --destinations N  name so many at most (50), and sum the others up\n"
-	      "      --clients         how long hawser's clients wait between attempts, too; reads every "
-	      "record\n"
-	      "filters, in the kernel:\n"
-	      "      --pid N  --uid N  --cgroup PATH|ID  --netns PATH|INODE  --port N  --to ADDRESS[/BITS]\n"
-	      "                      a cgroup without those below it\n"
-	      "      --min-ms T      connects that took at least T ms\n"
-	      "      --failures      connects that failed\n"
-	      "      --sample N      one connect of N\n",
-	    file);
-}
-
-static bool parse_number(const char *word, uint64_t max, uint64_t *ret_number)
-{
-	unsigned long long number;
-	char *end;
-
-	errno = 0;
-	number = strtoull(word, &end, 10);
-	if (errno || end == word || *end || word[0] == '-' || number > max)
-		return false;
-	*ret_number = number;
-	return true;
-}
-
-static bool parse_seconds(const char *word, double *ret_seconds)
-{
-	char *end;
-	double seconds = strtod(word, &end);
-
-	if (end == word || *end || !(seconds > 0 && seconds < 1e9))
-		return false;
-	*ret_seconds = seconds;
-	return true;
-}
-
-/* Namespaces and cgroups are known to the kernel by the inode of a path. */
-static bool parse_inode(const char *word, uint64_t *ret_inode)
-{
-	struct stat status;
-
-	if (parse_number(word, UINT64_MAX, ret_inode))
-		return true;
-	if (stat(word, &status) < 0)
-		return false;
-	*ret_inode = status.st_ino;
-	return true;
-}
-
-static bool parse_prefix(const char *word, struct hawser_trace_config *config)
-{
-	char address[64];
-	uint64_t bits;
-	const char *slash = strchr(word, '/');
-	size_t length = slash ? (size_t)(slash - word) : strlen(word);
-	bool six = strchr(word, ':') != NULL;
-
-	if (length >= sizeof(address))
-		return false;
-	memcpy(address, word, length);
-	address[length] = '\0';
-	bits = six ? 128 : 32;
-	if (slash && !parse_number(slash + 1, bits, &bits))
-		return false;
-	config->prefix_family = six ? AF_INET6 : AF_INET;
-	config->prefix_bits = (uint8_t)bits;
-	return inet_pton(config->prefix_family, address, config->prefix) == 1;
-}
 
 static bool take_filter(struct hawser_trace_config *config, int option, const char *word)
 {
@@ -167,33 +77,33 @@ static bool take_filter(struct hawser_trace_config *config, int option, const ch
 	switch (option) {
 	case OPTION_PID:
 		config->filters |= HAWSER_TRACE_FILTER_TGID;
-		good = parse_number(word, UINT32_MAX, &number);
+		good = value_number(word, UINT32_MAX, &number);
 		config->tgid = (uint32_t)number;
 		return good;
 	case OPTION_UID:
 		config->filters |= HAWSER_TRACE_FILTER_UID;
-		good = parse_number(word, UINT32_MAX, &number);
+		good = value_number(word, UINT32_MAX, &number);
 		config->uid = (uint32_t)number;
 		return good;
 	case OPTION_CGROUP:
 		config->filters |= HAWSER_TRACE_FILTER_CGROUP;
-		return parse_inode(word, &config->cgroup);
+		return value_cgroup(word, &config->cgroup);
 	case OPTION_NETNS:
 		config->filters |= HAWSER_TRACE_FILTER_NETNS;
-		good = parse_inode(word, &number);
+		good = value_network(word, &number);
 		config->netns = (uint32_t)number;
 		return good;
 	case OPTION_PORT:
 		config->filters |= HAWSER_TRACE_FILTER_PORT;
-		good = parse_number(word, UINT16_MAX, &number);
+		good = value_number(word, UINT16_MAX, &number);
 		config->port = (uint16_t)number;
 		return good;
 	case OPTION_PREFIX:
 		config->filters |= HAWSER_TRACE_FILTER_PREFIX;
-		return parse_prefix(word, config);
+		return value_prefix(word, config);
 	case OPTION_SAMPLE:
 		config->filters |= HAWSER_TRACE_FILTER_SAMPLE;
-		good = parse_number(word, UINT32_MAX, &number) && number > 0;
+		good = value_number(word, UINT32_MAX, &number) && number > 0;
 		config->sample = (uint32_t)number;
 		return good;
 	default:
@@ -213,7 +123,7 @@ static bool take_metrics(struct arguments *arguments, int option, const char *wo
 		arguments->textfile = word;
 		return word[0] != '\0';
 	case OPTION_DESTINATIONS:
-		if (!parse_number(word, ARGUMENTS_DESTINATIONS_MAX, &number))
+		if (!value_number(word, ARGUMENTS_DESTINATIONS_MAX, &number))
 			return false;
 		arguments->destinations_max = (unsigned)number;
 		return true;
@@ -228,21 +138,17 @@ static bool take_metrics(struct arguments *arguments, int option, const char *wo
 static bool take(struct arguments *arguments, int option, const char *word)
 {
 	struct hawser_trace_config *config = &arguments->options.config;
-	uint64_t number = 0;
 
 	switch (option) {
 	case OPTION_JSON:
 		arguments->json = true;
 		return true;
 	case OPTION_DURATION:
-		return parse_seconds(word, &arguments->duration_s);
+		return value_seconds(word, &arguments->duration_s);
 	case OPTION_COUNT:
-		return parse_number(word, UINT64_MAX, &arguments->count) && arguments->count > 0;
+		return value_number(word, UINT64_MAX, &arguments->count) && arguments->count > 0;
 	case OPTION_MINIMUM:
-		if (!parse_number(word, UINT32_MAX, &number))
-			return false;
-		config->minimum_ns = number * 1000000;
-		return true;
+		return value_milliseconds(word, &config->minimum_ns);
 	case OPTION_FAILURES:
 		config->failures_only = 1;
 		return true;
@@ -256,9 +162,9 @@ static bool take(struct arguments *arguments, int option, const char *word)
 		arguments->options.histograms = true;
 		return true;
 	case OPTION_INTERVAL:
-		return parse_seconds(word, &arguments->interval_s);
+		return value_seconds(word, &arguments->interval_s);
 	case OPTION_BYTES_MAX:
-		return parse_number(word, INT64_MAX, &arguments->bytes_max) && arguments->bytes_max > 0;
+		return value_number(word, INT64_MAX, &arguments->bytes_max) && arguments->bytes_max > 0;
 	case OPTION_PATH:
 		arguments->path = word;
 		return true;
@@ -271,6 +177,10 @@ static bool take(struct arguments *arguments, int option, const char *word)
 	case OPTION_COLOUR:
 		arguments->colour = true;
 		return true;
+	case OPTION_NAMES:
+		arguments->options.names = true;
+		arguments->names_file = word;
+		return !word || word[0] != '\0';
 	default:
 		return take_metrics(arguments, option, word);
 	}
@@ -284,29 +194,113 @@ static const char *name_of(int option)
 	return "?";
 }
 
-int arguments_parse(struct arguments *arguments, const char *operand, int count, char **words)
+/* Whether the word is in a list of words, of which each is followed by a space. */
+static bool lists(const char *list, const char *word)
 {
+	size_t length = strlen(word);
+
+	for (; *list; list += strcspn(list, " ") + 1)
+		if (strncmp(list, word, length) == 0 && list[length] == ' ')
+			return true;
+	return false;
+}
+
+bool command_takes(const struct command *command, const char *option)
+{
+	return lists(command->options, option);
+}
+
+static bool refuse(const struct command *command, const char *option)
+{
+	if (command->counts && lists("min-ms failures ", option))
+		fprintf(stderr, "hawser-trace: --%s chooses records; %s counts every connect\n", option,
+		    command->name);
+	else
+		fprintf(stderr,
+		    "hawser-trace: %s does not take --%s; hawser-trace %s --help lists what it does\n",
+		    command->name, option, command->name);
+	return false;
+}
+
+/* What is pinned was told its filters when it was pinned. Records can be chosen once more when they are read,
+ * but for a sample. */
+static bool fits_pins(const struct arguments *arguments, const struct command *command, uint64_t given)
+{
+	const char *fixed = command->prints_records
+				? "sample no-ring calls histograms "
+				: "pid uid cgroup netns port to sample no-ring calls histograms ";
+
+	if (!command_takes(command, "pinned"))
+		return true;
+	if (arguments->pinned && arguments->options.names) {
+		fputs("hawser-trace: --names needs programs of its own: leave --pinned out\n", stderr);
+		return false;
+	}
+	if (!arguments->pinned && given & 1ULL << (OPTION_PATH - OPTION_JSON)) {
+		fputs("hawser-trace: --path is of what is pinned: it needs --pinned\n", stderr);
+		return false;
+	}
+	for (unsigned i = 0; arguments->pinned && options[i].val >= OPTION_JSON; i++) {
+		if (given & 1ULL << (options[i].val - OPTION_JSON) && lists(fixed, options[i].name)) {
+			fprintf(stderr,
+			    "hawser-trace: --%s does not change what is pinned: `hawser-trace pin` does\n",
+			    options[i].name);
+			return false;
+		}
+	}
+	return true;
+}
+
+static const char *hint_of(int option)
+{
+	switch (option) {
+	case OPTION_CGROUP:
+		return ", but a folder of the cgroup file system (version 2), or its number";
+	case OPTION_NETNS:
+		return ", but a file such as /proc/1/ns/net, or its inode's number";
+	default:
+		return "";
+	}
+}
+
+static int parse_options(struct arguments *arguments, const struct command *command, int count, char **words)
+{
+	uint64_t given = 0;
 	int option;
 
-	*arguments = (struct arguments){.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
-	    .destinations_max = 50,
-	    .path = "/sys/fs/bpf/hawser"};
-	hawser_trace_options_init(&arguments->options);
 	while ((option = getopt_long(count, words, "h", options, NULL)) != -1) {
 		if (option == 'h')
 			return ARGUMENTS_HELP;
 		if (option == '?') /* getopt has said it */
 			return ARGUMENTS_WRONG;
+		if (!command_takes(command, name_of(option)) && !refuse(command, name_of(option)))
+			return ARGUMENTS_WRONG;
 		if (!take(arguments, option, optarg)) {
-			fprintf(stderr, "hawser-trace: --%s does not take '%s'\n", name_of(option), optarg);
+			fprintf(stderr, "hawser-trace: --%s does not take '%s'%s\n", name_of(option), optarg,
+			    hint_of(option));
 			return ARGUMENTS_WRONG;
 		}
+		given |= 1ULL << (option - OPTION_JSON);
 	}
-	if (operand && optind == count) {
-		fprintf(stderr, "hawser-trace: %s needs a %s\n", words[0], operand);
+	return fits_pins(arguments, command, given) ? ARGUMENTS_RUN : ARGUMENTS_WRONG;
+}
+
+int arguments_parse(struct arguments *arguments, const struct command *command, int count, char **words)
+{
+	int result;
+
+	*arguments = (struct arguments){.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+	    .destinations_max = 50,
+	    .path = ARGUMENTS_PATH};
+	hawser_trace_options_init(&arguments->options);
+	result = parse_options(arguments, command, count, words);
+	if (result != ARGUMENTS_RUN)
+		return result;
+	if (command->operand && optind == count) {
+		fprintf(stderr, "hawser-trace: %s needs a %s\n", words[0], command->operand);
 		return ARGUMENTS_WRONG;
 	}
-	if (operand)
+	if (command->operand)
 		arguments->operand = words[optind++];
 	if (optind < count) {
 		fprintf(stderr, "hawser-trace: one word too many: '%s'\n", words[optind]);

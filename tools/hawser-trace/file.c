@@ -70,24 +70,31 @@ static bool check_header(const char *path, const struct file_header *header, siz
 	return true;
 }
 
-/* The records lie between the header and the end: nothing else may. */
-static bool check_end(const char *path, const struct file_end *end, uint64_t size, uint64_t *ret_count)
+/* The records lie between the header and the end: nothing else may. Without an end, those that are whole are
+ * worth reading. */
+static bool check_end(const char *path, struct file *file, uint64_t size)
 {
+	const struct file_end *end = &file->end;
 	uint64_t room = size - sizeof(struct file_header);
 	uint64_t count = room / sizeof(struct hawser_trace_record);
 
-	if (room < sizeof(*end) || memcmp(end->magic, FILE_END_MAGIC, sizeof(end->magic)) != 0)
-		return refuse(path,
+	if (room < sizeof(*end) || memcmp(end->magic, FILE_END_MAGIC, sizeof(end->magic)) != 0) {
+		refuse(path,
 		    "is cut: it has no end (whoever wrote it was killed, or the disk was full), but room for "
-		    "%" PRIu64 " records",
+		    "%" PRIu64 " records; how many are missing is not known",
 		    count);
+		file->left = count;
+		file->cut = true;
+		file->end = (struct file_end){0};
+		return true;
+	}
 	room -= sizeof(*end);
 	count = room / sizeof(struct hawser_trace_record);
 	if (room % sizeof(struct hawser_trace_record) || end->count != count)
 		return refuse(path,
 		    "is damaged: it ends as if it had %" PRIu64 " records, but has room for %" PRIu64,
 		    end->count, count);
-	*ret_count = count;
+	file->left = count;
 	return true;
 }
 
@@ -109,7 +116,7 @@ static bool check(const char *path, struct file *file)
 	    pread(fd, &file->end, sizeof(file->end), status.st_size - (off_t)sizeof(file->end)) !=
 		(ssize_t)sizeof(file->end))
 		return refuse(path, "cannot be read: %s", strerror(errno));
-	if (!check_end(path, &file->end, (uint64_t)status.st_size, &file->left))
+	if (!check_end(path, file, (uint64_t)status.st_size))
 		return false;
 	if (fseeko(file->stream, (off_t)sizeof(file->header), SEEK_SET) < 0)
 		return refuse(path, "cannot be read: %s", strerror(errno));
@@ -135,6 +142,13 @@ bool file_open(const char *path, struct file *ret_file)
 	return true;
 }
 
+/* No connect began at the boot: so a file system fills what it did not get to write. Nor is the time of one
+ * the mark of an end, after which there is nothing. */
+static bool is_none(const struct hawser_trace_record *record)
+{
+	return record->start_ns == 0 || memcmp(record, FILE_END_MAGIC, sizeof(FILE_END_MAGIC) - 1) == 0;
+}
+
 int file_read(struct file *file, const char *path, struct hawser_trace_record *ret_record)
 {
 	struct hawser_trace_record record;
@@ -144,6 +158,10 @@ int file_read(struct file *file, const char *path, struct hawser_trace_record *r
 	if (fread(&record, sizeof(record), 1, file->stream) != 1) {
 		refuse(path, "was cut while it was read");
 		return -EIO;
+	}
+	if (file->cut && is_none(&record)) {
+		file->left = 0;
+		return 0;
 	}
 	record.comm[sizeof(record.comm) - 1] = '\0';
 	record.target[sizeof(record.target) - 1] = '\0';

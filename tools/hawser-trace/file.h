@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A file of records: a header, records one after another, and an end that says how many there are, so that a
- * file that was cut is known from its size alone. In the byte order of the machine that wrote it.
+ * file that was cut is known without reading it. In the byte order of the machine that wrote it.
  */
 #ifndef HAWSER_TRACE_FILE_H
 #define HAWSER_TRACE_FILE_H
@@ -38,9 +38,11 @@ struct file {
 	FILE *stream; /* at the first record */
 	struct file_header header;
 	struct file_end end;
-	uint64_t left; /* records not read yet */
+	uint64_t left; /* records not read yet; of a file that is cut, at most */
+	bool cut;      /* it has no end, and `end` is all zeros */
 };
-/* Opens and checks all but the records. On failure says on standard error what is wrong with the file. */
+/* Opens and checks all but the records. On failure says on standard error what is wrong with the file; of one
+ * that is cut, too. */
 bool file_open(const char *path, struct file *ret_file);
 /* Hands over the next record, made safe to print. 1: there was one; 0: there is none; -EIO, as above. */
 int file_read(struct file *file, const char *path, struct hawser_trace_record *ret_record);

@@ -65,7 +65,8 @@ static void print_bars(const struct hawser_trace_histogram *histogram, bool colo
 		printf("%14.3f - %-14.3f %9" PRIu64 "%s%s%.*s%s\n",
 		    (double)hawser_trace_slot_floor_ns(i) / unit,
 		    (double)hawser_trace_slot_floor_ns(i + range.step) / unit, count, count ? " " : "",
-		    colour ? "\033[36m" : "", count && !length ? 1 : length, bar, colour ? "\033[0m" : "");
+		    colour && count ? "\033[36m" : "", count && !length ? 1 : length, bar,
+		    colour && count ? "\033[0m" : "");
 	}
 }
 
@@ -74,8 +75,8 @@ static void print_text(
 {
 	char mean[WORDS_DURATION_BYTES], p50[WORDS_DURATION_BYTES], p99[WORDS_DURATION_BYTES];
 
-	printf("%s %s: %" PRIu64 " connects, mean %s, half below %s, 99 %% below %s\n", layer, cause,
-	    histogram->count, words_duration(histogram->sum_ns / histogram->count, mean),
+	printf("%s %s: %" PRIu64 " connect%s, mean %s, P50 %s, P99 %s\n", layer, cause, histogram->count,
+	    histogram->count == 1 ? "" : "s", words_duration(histogram->sum_ns / histogram->count, mean),
 	    words_duration(hawser_trace_quantile_ns(histogram, 500), p50),
 	    words_duration(hawser_trace_quantile_ns(histogram, 990), p99));
 	print_bars(histogram, colour);
@@ -130,8 +131,7 @@ int command_hist(const struct arguments *arguments)
 {
 	struct arguments cheapest = *arguments;
 
-	if (screen_refuses_minimum(arguments, "hist"))
-		return 2;
-	cheapest.options.histograms = true; /* nothing else is shown */
+	/* Nothing else is shown, but destinations alone count each connect once. */
+	cheapest.options.histograms = arguments->options.histograms || arguments->pinned || !arguments->count;
 	return screen_run(&cheapest, false, show);
 }

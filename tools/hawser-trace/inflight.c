@@ -84,34 +84,37 @@ static void print_json(const struct hawser_trace_record *record)
 	puts("}");
 }
 
-static void print_row(const struct hawser_trace_record *record)
+static void print_row(FILE *file, const struct hawser_trace_record *record)
 {
 	char age[WORDS_DURATION_BYTES], deadline[WORDS_DURATION_BYTES], destination[160],
 	    target[HAWSER_TRACE_TARGET_BYTES + 1], comm[HAWSER_TRACE_COMM_BYTES + 1];
 
 	snprintf(comm, sizeof(comm), "%.*s", HAWSER_TRACE_COMM_BYTES, record->comm);
 	hawser_trace_destination_text(record, destination, sizeof(destination));
-	printf("%8s %7u %-15s %-7s %3u %8s %s", words_duration(record->total_ns, age), record->tgid,
-	    words_tame(comm), hawser_trace_layer_name(record->layer),
+	fprintf(file, "%8s %7u ", words_duration(record->total_ns, age), record->tgid);
+	cells_put(file, words_tame(comm), 15);
+	fprintf(file, " %-7s %3u %8s %s", hawser_trace_layer_name(record->layer),
 	    record->syn_retransmits + !!(record->flags & HAWSER_TRACE_SYN_SENT),
 	    words_duration(record->deadline_ns, deadline), words_tame(destination));
 	if (record->flags & HAWSER_TRACE_HAS_TAG) {
 		snprintf(target, sizeof(target), "%.*s", HAWSER_TRACE_TARGET_BYTES, record->target);
-		printf(" [%s #%" PRIu64 " attempt %u]", words_tame(target), record->client, record->attempt);
+		fprintf(file, " [%s #%" PRIu64 " attempt %u]", words_tame(target), record->client,
+		    record->attempt);
 	}
-	putchar('\n');
+	fputc('\n', file);
 }
 
-static void print_table(const struct table *table, unsigned rows_max)
+static void print_table(const struct screen *screen, const struct table *table)
 {
-	size_t shown = table->count < rows_max ? table->count : rows_max;
+	size_t shown = table->count < screen->rows_max ? table->count : screen->rows_max;
 
-	printf("%8s %7s %-15s %-7s %3s %8s %s\n", "AGE", "PID", "COMM", "LAYER", "SYN", "DEADLINE",
-	    "DESTINATION");
+	fprintf(screen->file, "%8s %7s %-15s %-7s %3s %8s %s\n", "AGE", "PID", "COMM", "LAYER", "SYN",
+	    "DEADLINE", "DESTINATION");
 	for (size_t i = 0; i < shown; i++)
-		print_row(&table->rows[i]);
+		print_row(screen->file, &table->rows[i]);
 	if (shown < table->count)
-		printf("and %zu connects more\n", table->count - shown);
+		fprintf(screen->file, "and %zu connect%s more\n", table->count - shown,
+		    table->count - shown == 1 ? "" : "s");
 }
 
 static int show(const struct screen *screen)
@@ -130,7 +133,7 @@ static int show(const struct screen *screen)
 		for (size_t i = 0; i < table.count; i++)
 			print_json(&table.rows[i]);
 	} else if (result >= 0) {
-		print_table(&table, screen->rows_max);
+		print_table(screen, &table);
 	}
 	free(table.rows);
 	return result;

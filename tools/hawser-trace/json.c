@@ -2,23 +2,33 @@
  *
  * Records as JSON, one object a line. Numbers that do not fit into a double are strings.
  */
-#include "hawser-trace.h"
+#include "show.h"
+#include "utf8.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* What processes write need not be UTF-8: a byte that is not ASCII is shown as the code point of its value.
- */
+/* What processes write need not be UTF-8: a byte that is no part of a character becomes U+FFFD. Controls are
+ * escaped, for what reads it may be a terminal. */
 void json_string(FILE *file, const char *text)
 {
+	int size;
+
 	fputc('"', file);
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		if (*c == '"' || *c == '\\')
+	for (const char *c = text; *c; c += size) {
+		bool ascii = (unsigned char)*c < 0x80;
+
+		size = ascii ? 1 : utf8_size(c);
+		if (size == 0) {
+			fputs("\\ufffd", file);
+			size = 1;
+		} else if (*c == '"' || *c == '\\') {
 			fprintf(file, "\\%c", *c);
-		else if (*c < ' ' || *c >= 0x7f)
-			fprintf(file, "\\u%04x", *c);
-		else
-			fputc(*c, file);
+		} else if (utf8_is_control(utf8_code_point(c, size))) {
+			fprintf(file, "\\u%04x", utf8_code_point(c, size));
+		} else {
+			fwrite(c, 1, (size_t)size, file);
+		}
 	}
 	fputc('"', file);
 }
@@ -58,15 +68,37 @@ static void flags(FILE *file, uint32_t flags)
 	fputc(']', file);
 }
 
-void json_record(FILE *file, const struct hawser_trace_record *record)
+/* What is not known is left out; 0 is a time, too. */
+static void story_members(FILE *file, const struct hawser_trace_story *story)
 {
-	char text[256];
+	fputs(",\"story\":{\"name\":", file);
+	json_string(file, story->name);
+	fprintf(file,
+	    ",\"client\":%" PRIu64 ",\"attempt\":%u,\"round\":%u,\"begin_ns\":%" PRIu64
+	    ",\"begin_to_submit_ns\":%" PRIu64,
+	    story->client, story->attempt, story->round, story->begin_ns, story->begin_to_submit_ns);
+	if (story->flags & HAWSER_TRACE_STORY_WAITED)
+		fprintf(file, ",\"backoff_ns\":%" PRIu64, story->backoff_ns);
+	if (story->flags & HAWSER_TRACE_STORY_ENDED)
+		fprintf(file, ",\"result\":%d,\"completion_to_end_ns\":%" PRIu64,
+		    story->result < 0 ? story->result : 0, story->completion_to_end_ns);
+	if (story->flags & HAWSER_TRACE_STORY_TOLD)
+		fprintf(file, ",\"end_to_told_ns\":%" PRIu64, story->end_to_told_ns);
+	fputc('}', file);
+}
+
+void json_record(FILE *file, const struct hawser_trace_record *record, const struct hawser_trace_story *story,
+    int64_t to_real_ns)
+{
+	/* A file may say anything: the sum wraps instead of overflowing. */
+	int64_t real_ns = (int64_t)(record->start_ns + (uint64_t)to_real_ns);
+	char text[256], when[WORDS_DATE_BYTES];
 
 	fprintf(file,
-	    "{\"start_ns\":%" PRIu64 ",\"total_ns\":%" PRIu64
+	    "{\"time\":\"%s\",\"start_ns\":%" PRIu64 ",\"total_ns\":%" PRIu64
 	    ",\"layer\":\"%s\",\"cause\":\"%s\",\"errno\":%d",
-	    record->start_ns, record->total_ns, hawser_trace_layer_name(record->layer),
-	    hawser_trace_cause_name(record->cause), record->error);
+	    words_date(real_ns, when), record->start_ns, record->total_ns,
+	    hawser_trace_layer_name(record->layer), hawser_trace_cause_name(record->cause), record->error);
 	fprintf(file, ",\"pid\":%u,\"tid\":%u,\"uid\":%u,\"netns\":%u,\"cgroup\":%" PRIu64, record->tgid,
 	    record->pid, record->uid, record->netns, record->cgroup);
 	member(file, "comm", record->comm);
@@ -85,5 +117,7 @@ void json_record(FILE *file, const struct hawser_trace_record *record)
 		member(file, "target", record->target);
 	}
 	flags(file, record->flags);
+	if (story)
+		story_members(file, story);
 	fputs("}\n", file);
 }

@@ -7,9 +7,10 @@
  * A file that cannot be replaced is said and tried again; the first time and the last it ends with 1.
  */
 #include "metrics.h"
-#include "hawser-trace.h"
+#include "show.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -152,13 +153,13 @@ static int finish(struct run *run)
 	if (run->arguments->textfile)
 		return replace_file(run);
 	result = gather(run);
-	errno = 0;
 	if (result == 0)
 		(run->arguments->json ? metrics_write_json : metrics_write)(&run->metrics, stdout);
-	if (result == 0 && (fflush(stdout) != 0 || ferror(stdout)))
-		result = errno ? -errno : -EIO;
-	if (result < 0)
-		fprintf(stderr, "hawser-trace: cannot write the metrics: %s\n", strerror(-result));
+	if (result == 0) {
+		output_flush(); /* while errno tells why stdio may have failed; main says it */
+		return 0;
+	}
+	fprintf(stderr, "hawser-trace: cannot read the metrics: %s\n", strerror(-result));
 	return result;
 }
 
@@ -172,6 +173,11 @@ static bool understands(const struct arguments *arguments)
 	}
 	if (arguments->listen && arguments->textfile) {
 		fputs("hawser-trace: either --listen or --textfile\n", stderr);
+		return false;
+	}
+	if (arguments->options.histograms && (arguments->clients || arguments->count)) {
+		fputs("hawser-trace: --histograms has neither records for --clients nor what --count needs\n",
+		    stderr);
 		return false;
 	}
 	if (!arguments->listen)
@@ -190,27 +196,48 @@ static bool understands(const struct arguments *arguments)
 	}
 }
 
+/* What is pinned has counted already; waits alone are told by records that are yet to come. */
+static bool prints_now(const struct arguments *arguments)
+{
+	return arguments->pinned && !arguments->listen && !arguments->textfile && !arguments->clients &&
+	       !arguments->count && arguments->duration_s <= 0;
+}
+
+static void say_what_it_awaits(const struct arguments *arguments)
+{
+	if (arguments->listen || arguments->textfile)
+		return;
+	fputs("counting connects", stderr);
+	if (arguments->count)
+		fprintf(stderr, " up to %" PRIu64, arguments->count);
+	if (arguments->duration_s > 0)
+		fprintf(stderr, " for %g s", arguments->duration_s);
+	fputs(", Ctrl-C ends it\n", stderr);
+}
+
 int command_metrics(const struct arguments *given)
 {
 	struct arguments arguments = *given;
-	struct hawser_trace_config *config = &arguments.options.config;
 	struct run run = {.arguments = &arguments};
+	bool now;
 	int result;
 
 	if (!understands(given))
 		return 2;
-	/* A wait is told by two records: none may be left out. */
-	config->records = arguments.clients;
-	config->failures_only = 0;
-	config->minimum_ns = 0;
+	arguments.options.config.records = arguments.clients;
+	if (given->pinned) /* whatever it keeps is told */
+		arguments.options.histograms = !given->count && !given->clients;
+	now = prints_now(given);
 	if (!arguments.listen && !arguments.textfile && arguments.duration_s <= 0 && !arguments.count)
 		arguments.duration_s = DURATION_S;
 	if (arguments.interval_s <= 0)
 		arguments.interval_s = INTERVAL_S;
 	if (!session_open(&run.session, &arguments))
 		return 1;
+	if (!now)
+		say_what_it_awaits(&arguments);
 	result = begin(&run);
-	while (result == 0 && session_goes_on(&run.session))
+	while (result == 0 && !now && session_goes_on(&run.session))
 		result = turn(&run);
 	if (result == 0)
 		result = finish(&run);

@@ -75,8 +75,10 @@ void metrics_waits_add(struct metrics_waits *waits, const struct hawser_trace_re
 	if (!(record->flags & HAWSER_TRACE_HAS_TAG))
 		return;
 	if (place->tgid == record->tgid && place->pid == record->pid && place->client == record->client) {
-		/* Attempts that race end in any order. The next round begins when all have ended. */
-		if (record->attempt < place->attempt) {
+		/* Attempts that race end in any order. The next round begins when all have ended. One that
+		 * began later does not race: it is of a new loop of this thread, or of its next program,
+		 * where numbers begin again. */
+		if (record->attempt < place->attempt && record->start_ns < place->end_ns) {
 			place->end_ns = end_ns > place->end_ns ? end_ns : place->end_ns;
 			return;
 		}

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { PATH_OPTION_BYTES = 300 }; /* a path to pin under has less than 256 */
+
 static int fail(const struct hawser_trace_sentence *why)
 {
 	fprintf(stderr, "hawser-trace: %s\n", why->text);
@@ -26,21 +28,83 @@ static void say(const struct arguments *arguments, const char *deed, const char 
 	printf(",\"%s\":true}\n", deed);
 }
 
+/* What follows `hawser-trace COMMAND` so that it finds these pins. */
+static const char *path_option(const struct arguments *arguments, char text[PATH_OPTION_BYTES])
+{
+	bool usual = strcmp(arguments->path, ARGUMENTS_PATH) == 0;
+
+	snprintf(text, PATH_OPTION_BYTES, "%s%s", usual ? "" : " --path ", usual ? "" : arguments->path);
+	return text;
+}
+
+/* Which programs run is settled when they are pinned: nothing is changed then, rather than a part. */
+static bool refuses_programs(const struct arguments *arguments)
+{
+	const struct hawser_trace_options *options = &arguments->options;
+	char path[PATH_OPTION_BYTES];
+
+	if (arguments->records && session_pins_histograms(arguments->path))
+		fprintf(stderr,
+		    "hawser-trace: %s is pinned already, and keeps histograms alone: --records needs "
+		    "`hawser-trace unpin%s` first; nothing was changed\n",
+		    arguments->path, path_option(arguments, path));
+	else if (options->calls || options->no_ring || options->histograms)
+		fprintf(stderr,
+		    "hawser-trace: %s is pinned already, and keeps its programs: --calls, --no-ring and "
+		    "--histograms "
+		    "need `hawser-trace unpin%s` first; nothing was changed\n",
+		    arguments->path, path_option(arguments, path));
+	else
+		return false;
+	return true;
+}
+
 static int configure(
     const struct arguments *arguments, hawser_trace *trace, const struct hawser_trace_config *config)
 {
-	int result = hawser_trace_configure(trace, config);
+	int result;
 
+	if (refuses_programs(arguments)) {
+		hawser_trace_close(trace);
+		return 1;
+	}
+	result = hawser_trace_configure(trace, config);
 	hawser_trace_close(trace);
 	if (result < 0) {
 		fprintf(stderr, "hawser-trace: %s refused its new filters: %s\n", arguments->path,
 		    strerror(-result));
 		return 1;
 	}
-	if (arguments->options.calls || arguments->options.no_ring)
-		fputs("hawser-trace: --calls and --no-ring need an unpin before\n", stderr);
 	say(arguments, "configured", " anew: it was pinned before");
 	return 0;
+}
+
+static void say_pinned(const struct arguments *arguments)
+{
+	char path[PATH_OPTION_BYTES], sentence[2 * PATH_OPTION_BYTES + 128];
+
+	path_option(arguments, path);
+	snprintf(sentence, sizeof(sentence),
+	    ": `hawser-trace status%s` reads it, `hawser-trace unpin%s` removes it", path, path);
+	say(arguments, "pinned", sentence);
+}
+
+/* Records are chosen among those that are sent. */
+static bool understands(const struct arguments *arguments)
+{
+	const struct hawser_trace_config *config = &arguments->options.config;
+
+	if (arguments->records && arguments->options.histograms)
+		fputs("hawser-trace: --histograms has no records: leave --records out\n", stderr);
+	else if (!arguments->records && (config->failures_only || config->minimum_ns))
+		fprintf(stderr,
+		    "hawser-trace: --%s chooses records, and pin sends none without --records; it counts "
+		    "every "
+		    "connect\n",
+		    config->failures_only ? "failures" : "min-ms");
+	else
+		return true;
+	return false;
 }
 
 int command_pin(const struct arguments *arguments)
@@ -50,6 +114,8 @@ int command_pin(const struct arguments *arguments)
 	hawser_trace *trace;
 	int result;
 
+	if (!understands(arguments))
+		return 2;
 	options.config.records = arguments->records;
 	result = hawser_trace_open_pinned(arguments->path, &why, &trace);
 	if (result == 0)
@@ -60,7 +126,7 @@ int command_pin(const struct arguments *arguments)
 	hawser_trace_close(trace);
 	if (result < 0)
 		return fail(&why);
-	say(arguments, "pinned", ": `hawser-trace status` reads it, `hawser-trace unpin` removes it");
+	say_pinned(arguments);
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * `hawser-trace record FILE`: records as they are, for `replay`. It ends before the file is larger than
- * --bytes-max. A file that cannot be written to its end is left without one, which replay will say.
+ * --bytes-max. Where the disk is full, the file is cut back to whole records and their end, and says how many
+ * are missing; one that cannot even be given its end is left without, which replay will say.
  */
 #include "file.h"
 #include "show.h"
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@ enum { INTERVAL_MS = 50, BYTES_MAX = 256 << 20 };
 
 struct recorder {
 	const struct arguments *arguments;
+	const struct hawser_trace_config *filter; /* NULL: the kernel has filtered */
 	FILE *stream;
 	uint64_t bytes;
 	uint64_t bytes_max;
@@ -29,14 +32,16 @@ static int on_record(const struct hawser_trace_record *record, void *user)
 {
 	struct recorder *recorder = user;
 
+	if (recorder->filter && !matching_admits(recorder->filter, record))
+		return 0;
 	if (recorder->bytes + sizeof(*record) > recorder->bytes_max) {
 		recorder->full = true;
 		return -ECANCELED;
 	}
+	recorder->seen++;
 	if (fwrite(record, sizeof(*record), 1, recorder->stream) != 1)
 		return -errno;
 	recorder->bytes += sizeof(*record);
-	recorder->seen++;
 	if (record->cause < HAWSER_TRACE_CAUSES)
 		recorder->causes[record->cause]++;
 	return recorder->arguments->count && recorder->seen >= recorder->arguments->count ? -ECANCELED : 0;
@@ -85,6 +90,39 @@ static int write_end(struct recorder *recorder, const struct hawser_trace_counte
 	return 0;
 }
 
+/* What stdio still holds is given up. Room for the end may have to be taken from a record. */
+static int salvage(struct recorder *recorder, struct hawser_trace_counters counters)
+{
+	int fd = fileno(recorder->stream);
+	uint64_t written;
+	struct stat status;
+
+	if (fflush(recorder->stream) != 0)
+		__fpurge(recorder->stream);
+	if (fstat(fd, &status) < 0 || status.st_size < (off_t)sizeof(struct file_header))
+		return -EIO;
+	written =
+	    ((uint64_t)status.st_size - sizeof(struct file_header)) / sizeof(struct hawser_trace_record);
+	for (unsigned tries = 0; tries < 2 && written >= tries; tries++) {
+		uint64_t whole = written - tries;
+		off_t size = (off_t)(sizeof(struct file_header) + whole * sizeof(struct hawser_trace_record));
+		struct file_end end = {.count = whole, .counters = counters};
+
+		memcpy(end.magic, FILE_END_MAGIC, sizeof(end.magic));
+		end.counters.records_lost += recorder->seen - whole;
+		if (ftruncate(fd, size) < 0)
+			return -errno;
+		if (pwrite(fd, &end, sizeof(end), size) == (ssize_t)sizeof(end)) {
+			fprintf(stderr,
+			    "%s has %" PRIu64 " records; %" PRIu64
+			    " more did not fit, and what came later was not read\n",
+			    recorder->arguments->operand, whole, recorder->seen - whole);
+			return 0;
+		}
+	}
+	return -EIO;
+}
+
 static int record(struct recorder *recorder, const struct session *session)
 {
 	int result = 0;
@@ -121,28 +159,39 @@ static void tell(const struct recorder *recorder, const struct hawser_trace_coun
 	    counters->inflight_full, counters->events_missed);
 }
 
+static int fail(const struct recorder *recorder, int result)
+{
+	fprintf(stderr, "hawser-trace: %s cannot be written: %s\n", recorder->arguments->operand,
+	    strerror(-result));
+	return 1;
+}
+
 static int run(struct recorder *recorder, const struct session *session)
 {
 	struct hawser_trace_counters counters = {0};
 	int result = write_header(recorder);
 
-	if (result == 0)
-		result = record(recorder, session);
+	if (result < 0)
+		return fail(recorder, result);
+	result = record(recorder, session);
 	hawser_trace_counters_read(session->trace, &counters);
 	if (result == 0)
 		result = write_end(recorder, &counters);
-	if (result < 0)
-		fprintf(stderr, "hawser-trace: %s cannot be written: %s\n", recorder->arguments->operand,
-		    strerror(-result));
-	else
+	if (result == 0) {
 		tell(recorder, &counters);
-	return result < 0;
+		return 0;
+	}
+	fail(recorder, result);
+	if (salvage(recorder, counters) < 0)
+		fprintf(stderr, "hawser-trace: %s is left without its end\n", recorder->arguments->operand);
+	return 1;
 }
 
 int command_record(const struct arguments *arguments)
 {
 	size_t least = sizeof(struct file_header) + sizeof(struct file_end);
 	struct recorder recorder = {.arguments = arguments,
+	    .filter = arguments->pinned ? &arguments->options.config : NULL,
 	    .bytes = least,
 	    .bytes_max = arguments->bytes_max ? arguments->bytes_max : BYTES_MAX};
 	struct session session;
@@ -153,6 +202,7 @@ int command_record(const struct arguments *arguments)
 		fprintf(stderr, "hawser-trace: --bytes-max must be %zu at least\n", least);
 		return 2;
 	}
+	session_catch_signals(); /* a file that was begun gets its end */
 	recorder.stream = open_file(arguments->operand, &made);
 	if (!recorder.stream)
 		return 1;

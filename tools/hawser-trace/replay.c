@@ -2,7 +2,7 @@
  *
  * `hawser-trace replay FILE`: prints what `record` wrote as live would have, with the same filters. It needs
  * no permission but to read the file, gives up all others, and refuses, before it prints a line, a file that
- * is cut, foreign or newer.
+ * is foreign, newer or damaged. Of one that is cut it prints what is whole, and ends with 1.
  */
 #include "file.h"
 #include "show.h"
@@ -10,31 +10,6 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
-
-static bool matches_prefix(const struct hawser_trace_config *config, const struct hawser_trace_record *record)
-{
-	unsigned whole = config->prefix_bits / 8, rest = config->prefix_bits % 8;
-	unsigned mask = 0xffU << (8 - rest) & 0xff;
-
-	if (record->family != config->prefix_family ||
-	    memcmp(record->destination, config->prefix, whole) != 0)
-		return false;
-	return !rest || ((record->destination[whole] ^ config->prefix[whole]) & mask) == 0;
-}
-
-static bool matches(const struct hawser_trace_config *config, const struct hawser_trace_record *record)
-{
-	uint32_t filters = config->filters;
-
-	return !(config->failures_only && record->cause == HAWSER_TRACE_OK) &&
-	       record->total_ns >= config->minimum_ns &&
-	       !((filters & HAWSER_TRACE_FILTER_TGID) && record->tgid != config->tgid) &&
-	       !((filters & HAWSER_TRACE_FILTER_UID) && record->uid != config->uid) &&
-	       !((filters & HAWSER_TRACE_FILTER_CGROUP) && record->cgroup != config->cgroup) &&
-	       !((filters & HAWSER_TRACE_FILTER_NETNS) && record->netns != config->netns) &&
-	       !((filters & HAWSER_TRACE_FILTER_PORT) && record->destination_port != config->port) &&
-	       (!(filters & HAWSER_TRACE_FILTER_PREFIX) || matches_prefix(config, record));
-}
 
 static void print_origin(const struct file_header *header)
 {
@@ -50,19 +25,19 @@ static void print_origin(const struct file_header *header)
 
 static int replay(const struct arguments *arguments, struct file *file, const struct session *session)
 {
-	struct printer printer = {.arguments = arguments, .to_real_ns = file->header.to_real_ns};
+	struct printer printer = {.arguments = arguments,
+	    .filter = &arguments->options.config,
+	    .to_real_ns = file->header.to_real_ns};
 	struct hawser_trace_record record;
 	int result = 0;
 
 	while (session_goes_on(session) && (result = file_read(file, arguments->operand, &record)) > 0) {
-		if (matches(&arguments->options.config, &record) && printer_print(&record, &printer) < 0)
+		if (printer_print(&record, &printer) < 0)
 			break;
-		if (ferror(stdout))
-			break; /* nobody reads any more */
 	}
-	fflush(stdout);
+	output_flush();
 	words_summary(printer.causes, printer.seen, &file->end.counters);
-	return result < 0;
+	return result < 0 || file->cut;
 }
 
 int command_replay(const struct arguments *arguments)
@@ -71,11 +46,6 @@ int command_replay(const struct arguments *arguments)
 	struct file file;
 	int code;
 
-	if (arguments->options.config.filters & HAWSER_TRACE_FILTER_SAMPLE) {
-		fprintf(
-		    stderr, "hawser-trace: --sample is for the kernel; replay has only what was recorded\n");
-		return 2;
-	}
 	if (!file_open(arguments->operand, &file))
 		return 1;
 	if (!session_begin(&session, arguments)) {

@@ -5,6 +5,7 @@
  */
 #include "show.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -108,21 +109,76 @@ static int counts_read(hawser_trace *trace, struct status *status)
 	return result < 0 ? result : hawser_trace_inflight_read(trace, count_record, &status->inflight);
 }
 
+/* ---- filters ---- */
+
+/* Named as the options that set them. */
+struct filter {
+	const char *name;
+	char value[80]; /* as JSON has it, "..." if it is text; "": there is nothing but the name */
+};
+enum { FILTERS_MAX = 9 };
+
+static void prefix_text(const struct hawser_trace_config *config, char text[80])
+{
+	char address[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(config->prefix_family, config->prefix, address, sizeof(address));
+	snprintf(text, 80, "\"%s/%u\"", address, config->prefix_bits);
+}
+
+static unsigned filters_of(const struct hawser_trace_config *config, struct filter ret_filters[FILTERS_MAX])
+{
+	const struct {
+		uint32_t filter;
+		const char *name;
+		uint64_t value;
+	} numbers[] = {{HAWSER_TRACE_FILTER_TGID, "pid", config->tgid},
+	    {HAWSER_TRACE_FILTER_UID, "uid", config->uid},
+	    {HAWSER_TRACE_FILTER_CGROUP, "cgroup", config->cgroup},
+	    {HAWSER_TRACE_FILTER_NETNS, "netns", config->netns},
+	    {HAWSER_TRACE_FILTER_PORT, "port", config->port},
+	    {HAWSER_TRACE_FILTER_SAMPLE, "sample", config->sample}};
+	struct filter *filter = ret_filters;
+
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (!(config->filters & numbers[i].filter))
+			continue;
+		filter->name = numbers[i].name;
+		snprintf(filter++->value, sizeof(filter->value), "%" PRIu64, numbers[i].value);
+	}
+	if (config->filters & HAWSER_TRACE_FILTER_PREFIX) {
+		filter->name = "to";
+		prefix_text(config, filter++->value);
+	}
+	if (config->failures_only) {
+		filter->name = "failures";
+		filter++->value[0] = '\0';
+	}
+	if (config->minimum_ns) {
+		filter->name = "min-ms";
+		snprintf(filter++->value, sizeof(filter->value), "%.15g", (double)config->minimum_ns / 1e6);
+	}
+	return (unsigned)(filter - ret_filters);
+}
+
 /* ---- for people ---- */
 
 static void print_filters(const struct hawser_trace_config *config)
 {
-	static const char *const names[] = {"pid", "uid", "cgroup", "netns", "port", "to", "sample"};
-	const char *separator = " ";
+	struct filter filters[FILTERS_MAX];
+	unsigned count = filters_of(config, filters);
 
 	fputs("filters:", stdout);
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!(config->filters & 1U << i))
-			continue;
-		printf("%s%s", separator, names[i]);
-		separator = ", ";
+	for (unsigned i = 0; i < count; i++) {
+		const char *value = filters[i].value;
+		bool quoted = value[0] == '"';
+
+		printf("%s%s%s%.*s", i ? ", " : " ", filters[i].name, value[0] ? "=" : "",
+		    (int)strlen(value) - 2 * quoted, value + quoted);
 	}
-	puts(config->filters ? "" : " none");
+	puts(count ? "" : " none");
+	if (config->filters & HAWSER_TRACE_FILTER_SAMPLE)
+		puts("all counts are of the sample");
 }
 
 static void print_layer(const struct status *status, unsigned layer)
@@ -159,7 +215,7 @@ static void print_text(const char *path, const struct status *status)
 	printf("\nrecords: %s\n", status->config.records ? "sent" : "not sent, connects are counted");
 	print_filters(&status->config);
 	printf("in flight: %" PRIu64 "\n\n%-8s %12s %12s %10s %10s  %s\n", status->inflight, "LAYER",
-	    "CONNECTS", "OK", "HALF <", "99 % <", "FAILURES");
+	    "CONNECTS", "OK", "P50", "P99", "FAILURES");
 	for (unsigned layer = 0; layer < HAWSER_TRACE_LAYERS; layer++)
 		print_layer(status, layer);
 	putchar('\n');
@@ -172,13 +228,29 @@ static void print_text(const char *path, const struct status *status)
 
 /* ---- for programs ---- */
 
+static void print_filters_json(const struct hawser_trace_config *config)
+{
+	struct filter filters[FILTERS_MAX];
+	unsigned count = filters_of(config, filters);
+
+	fputs("\"filters\":{", stdout);
+	for (unsigned i = 0; i < count; i++) {
+		fputs(i ? ",\"" : "\"", stdout);
+		for (const char *c = filters[i].name; *c; c++) /* as all members are named */
+			putchar(*c == '-' ? '_' : *c);
+		printf("\":%s", filters[i].value[0] ? filters[i].value : "true");
+	}
+	putchar('}');
+}
+
 static void print_json(const char *path, const struct status *status)
 {
 	fputs("{\"path\":", stdout);
 	json_string(stdout, path);
-	printf(",\"since_s\":%lld,\"records\":%s,\"filters\":%u,\"in_flight\":%" PRIu64 ",\"programs\":[",
-	    (long long)status->pinned.st_mtime, status->config.records ? "true" : "false",
-	    status->config.filters, status->inflight);
+	printf(",\"since_s\":%lld,\"records\":%s,", (long long)status->pinned.st_mtime,
+	    status->config.records ? "true" : "false");
+	print_filters_json(&status->config);
+	printf(",\"in_flight\":%" PRIu64 ",\"programs\":[", status->inflight);
 	for (unsigned i = 0; i < status->programs_count; i++) {
 		fputs(i ? "," : "", stdout);
 		json_string(stdout, status->programs[i]);

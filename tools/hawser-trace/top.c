@@ -153,31 +153,36 @@ static void name_networks(struct table *table)
 	}
 }
 
-static void print_table(const struct table *table, unsigned rows_max, bool colour)
+static void print_table(const struct screen *screen, const struct table *table)
 {
-	size_t shown = table->count < rows_max ? table->count : rows_max;
+	size_t shown = table->count < screen->rows_max ? table->count : screen->rows_max;
+	bool colour = screen->arguments->colour;
+	FILE *file = screen->file;
 	int destination = (int)strlen("DESTINATION"), why = (int)strlen("FAILURES");
 
 	for (size_t i = 0; i < shown; i++) {
-		int length = (int)strlen(words_tame(table->rows[i].destination));
+		int length = cells_width(words_tame(table->rows[i].destination));
 
+		length = length > CELLS_DESTINATION_MAX ? CELLS_DESTINATION_MAX : length;
 		destination = length > destination ? length : destination;
 		length = (int)strlen(table->rows[i].why);
 		why = length > why ? length : why;
 	}
-	printf("%-*s %9s %9s  %-*s %8s %8s\n", destination, "DESTINATION", "ATTEMPTS", "OK", why, "FAILURES",
-	    "P50", "P99");
+	fprintf(file, "%-*s %9s %9s  %-*s %8s %8s\n", destination, "DESTINATION", "ATTEMPTS", "OK", why,
+	    "FAILURES", "P50", "P99");
 	for (size_t i = 0; i < shown; i++) {
 		const struct row *row = &table->rows[i];
 		char p50[WORDS_DURATION_BYTES], p99[WORDS_DURATION_BYTES];
 
-		printf("%-*s %9" PRIu64 " %9" PRIu64 "  %s%-*s%s %8s %8s\n", destination, row->destination,
-		    row->attempts, row->causes[HAWSER_TRACE_OK], colour && row->failures ? "\033[31m" : "",
-		    why, row->why[0] ? row->why : "-", colour && row->failures ? "\033[0m" : "",
+		cells_put(file, row->destination, destination);
+		fprintf(file, " %9" PRIu64 " %9" PRIu64 "  %s%-*s%s %8s %8s\n", row->attempts,
+		    row->causes[HAWSER_TRACE_OK], colour && row->failures ? "\033[31m" : "", why,
+		    row->why[0] ? row->why : "-", colour && row->failures ? "\033[0m" : "",
 		    words_duration(row->p50_ns, p50), words_duration(row->p99_ns, p99));
 	}
 	if (shown < table->count)
-		printf("and %zu destinations more\n", table->count - shown);
+		fprintf(file, "and %zu destination%s more\n", table->count - shown,
+		    table->count - shown == 1 ? "" : "s");
 }
 
 static int show(const struct screen *screen)
@@ -192,7 +197,7 @@ static int show(const struct screen *screen)
 			print_json(&table.rows[i]);
 	} else if (result >= 0) {
 		name_networks(&table);
-		print_table(&table, screen->rows_max, screen->arguments->colour);
+		print_table(screen, &table);
 	}
 	free(table.rows);
 	return result;
@@ -200,7 +205,5 @@ static int show(const struct screen *screen)
 
 int command_top(const struct arguments *arguments)
 {
-	if (screen_refuses_minimum(arguments, "top"))
-		return 2;
 	return screen_run(arguments, true, show);
 }

@@ -1,17 +1,32 @@
 /* SPDX-License-Identifier: MIT
  *
- * Times, durations and sums for people.
+ * Times, durations and sums for people, and texts of others that are made safe for a terminal.
  */
 #include "show.h"
+#include "utf8.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <time.h>
 
 char *words_tame(char *text)
 {
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || (unsigned char)*c == 0x7f)
-			*c = '?';
+	char *kept = text;
+	int size;
+
+	for (const char *c = text; *c; c += size) {
+		bool ascii = (unsigned char)*c < 0x80;
+
+		size = ascii ? 1 : utf8_size(c);
+		if (size == 0 || utf8_is_control(utf8_code_point(c, size))) {
+			size = size ? size : 1;
+			*kept++ = '?';
+		} else {
+			memmove(kept, c, (size_t)size);
+			kept += size;
+		}
+	}
+	*kept = '\0';
 	return text;
 }
 
@@ -55,6 +70,23 @@ const char *words_time(int64_t real_ns, char text[WORDS_TIME_BYTES])
 	return text;
 }
 
+const char *words_date(int64_t real_ns, char text[WORDS_DATE_BYTES])
+{
+	int64_t rest = real_ns % 1000000000;
+	time_t seconds = real_ns / 1000000000;
+	struct tm parts;
+	size_t length;
+
+	if (rest < 0) {
+		rest += 1000000000;
+		seconds--;
+	}
+	gmtime_r(&seconds, &parts); /* 64 bits of nanoseconds are years of four digits */
+	length = strftime(text, WORDS_DATE_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
+	snprintf(text + length, WORDS_DATE_BYTES - length, ".%09dZ", (int)rest);
+	return text;
+}
+
 static int64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
@@ -76,21 +108,27 @@ uint64_t words_now_ns(void)
 void words_summary(
     const uint64_t causes[HAWSER_TRACE_CAUSES], uint64_t seen, const struct hawser_trace_counters *counters)
 {
-	fprintf(stderr, "%" PRIu64 " connects", seen);
+	fprintf(stderr, "%" PRIu64 " connect%s", seen, seen == 1 ? "" : "s");
 	for (unsigned cause = 0; cause < HAWSER_TRACE_CAUSES; cause++)
 		if (causes[cause])
 			fprintf(stderr, ", %" PRIu64 " %s", causes[cause], hawser_trace_cause_name(cause));
 	fputc('\n', stderr);
+	words_losses(counters);
+}
+
+void words_losses(const struct hawser_trace_counters *counters)
+{
 	if (counters->records_lost)
-		fprintf(stderr, "%" PRIu64 " more were not shown: they came faster than they could be read\n",
-		    counters->records_lost);
-	if (counters->inflight_full)
-		fprintf(stderr, "%" PRIu64 " more were not seen: the table of connects in flight was full\n",
-		    counters->inflight_full);
-	if (counters->events_missed)
 		fprintf(stderr,
 		    "%" PRIu64
-		    " events were missed, for a program was interrupted by what it watches: as many "
+		    " more %s not shown: connects came faster than they could be read or written\n",
+		    counters->records_lost, counters->records_lost == 1 ? "was" : "were");
+	if (counters->inflight_full)
+		fprintf(stderr, "%" PRIu64 " more %s not seen: the table of connects in flight was full\n",
+		    counters->inflight_full, counters->inflight_full == 1 ? "was" : "were");
+	if (counters->events_missed)
+		fprintf(stderr,
+		    "%" PRIu64 " event%s missed, for a program was interrupted by what it watches: as many "
 		    "connects may be told wrongly, or not at all\n",
-		    counters->events_missed);
+		    counters->events_missed, counters->events_missed == 1 ? " was" : "s were");
 }
