@@ -18,6 +18,8 @@ __attribute__((constructor)) static void prepare(void)
 	network_prepare_as_root();
 }
 
+TestSuite(trace_chains, .init = rings_needed);
+
 static void expect_refused(uint64_t user_data)
 {
 	struct hawser_trace_record record = rings_expect(HAWSER_TRACE_REFUSED, ECONNREFUSED, user_data);

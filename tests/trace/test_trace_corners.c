@@ -25,6 +25,13 @@ __attribute__((constructor)) static void prepare(void)
 	network_prepare_as_root();
 }
 
+/* Both ways to connect, by turns. */
+static void begin(void)
+{
+	rings_needed();
+	tracing_begin();
+}
+
 static struct sockaddr_in ipv4(const char *host, uint16_t port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -133,7 +140,7 @@ static void connect_unix_datagrams(bool by_ring)
 
 Test(trace_corners, datagrams_are_not_recorded, .timeout = 30)
 {
-	tracing_begin();
+	begin();
 	for (int by_ring = 0; by_ring < 2; by_ring++) {
 		connect_udp(by_ring);
 		connect_unix_datagrams(by_ring);
@@ -148,7 +155,7 @@ Test(trace_corners, what_is_no_socket_is_not_recorded, .timeout = 30)
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	cr_assert_geq(fd, 0);
-	tracing_begin();
+	begin();
 	for (int by_ring = 0; by_ring < 2; by_ring++) {
 		cr_assert_eq(connect_to(by_ring, fd, &address, sizeof(address)), ENOTSOCK);
 		cr_assert_eq(connect_to(by_ring, -1, &address, sizeof(address)), EBADF);
@@ -164,7 +171,7 @@ Test(trace_corners, disconnecting_is_not_recorded, .timeout = 30)
 	struct sockaddr none = {.sa_family = AF_UNSPEC};
 	int listener;
 
-	tracing_begin();
+	begin();
 	listener = listen_at(PORT, 0);
 	for (int by_ring = 0; by_ring < 2; by_ring++) {
 		int fd = new_socket(AF_INET, SOCK_STREAM, 0);
@@ -211,6 +218,7 @@ WAY_TEST(trace_corners, icmp_of_a_mapped_address, EVERY_WAY)
 	char text[128];
 	int told;
 
+	tracing_needs("ICMP");
 	network_rule("in", "tcp dport 7000 reject with icmp type host-unreachable");
 	told = try_mapped(way, PORT); /* of rings 0 or the error: see test_trace_network.c */
 	record = expect(
@@ -243,6 +251,7 @@ static uint64_t count_mapped(bool by_ring, bool histograms, uint8_t network)
 
 Test(trace_corners, mapped_addresses_match_prefixes_of_ipv4, .timeout = 60)
 {
+	rings_needed();
 	network_enter();
 	for (int by_ring = 0; by_ring < 2; by_ring++)
 		for (int histograms = 0; histograms < 2; histograms++) {
@@ -269,7 +278,7 @@ Test(trace_corners, mptcp_has_one_record_a_connect, .timeout = 30)
 {
 	int listener;
 
-	tracing_begin();
+	begin();
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
 	if (listener < 0)
 		cr_skip_test("this kernel has no MPTCP: %s", strerror(errno));
@@ -308,7 +317,7 @@ Test(trace_corners, fast_open_is_no_false_success, .timeout = 30)
 {
 	int listener, fd;
 
-	tracing_begin();
+	begin();
 	network_run("echo 1029 > /proc/sys/net/ipv4/tcp_fastopen"); /* without cookies */
 	listener = listen_at(PORT, 0);
 	fd = fast_open_socket(false);

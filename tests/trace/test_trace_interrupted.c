@@ -167,6 +167,8 @@ static void interrupt(int (*connect_batch)(struct io_uring *ring), bool histogra
 
 	closed_port = (struct sockaddr_in){
 	    .sin_family = AF_INET, .sin_port = htons(CLOSED_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (connect_batch == ring_batch)
+		rings_needed();
 	network_enter();
 	tracing_interrupt();
 	trace = tracing_open(&options);

@@ -20,6 +20,8 @@ __attribute__((constructor)) static void prepare(void)
 	network_prepare_as_root();
 }
 
+TestSuite(trace_meanwhile, .init = rings_needed);
+
 /* ---- what others do to a socket meanwhile ---- */
 
 static void shut_down_meanwhile(unsigned flags)
@@ -41,12 +43,12 @@ static void shut_down_meanwhile(unsigned flags)
 	tracing_end();
 }
 
-Test(trace_chains, shut_down_while_connecting, .timeout = 30)
+Test(trace_meanwhile, shut_down_while_connecting, .timeout = 30)
 {
 	shut_down_meanwhile(0);
 }
 
-Test(trace_chains, shut_down_while_connecting_without_a_completion_of_success, .timeout = 30)
+Test(trace_meanwhile, shut_down_while_connecting_without_a_completion_of_success, .timeout = 30)
 {
 	shut_down_meanwhile(IOSQE_CQE_SKIP_SUCCESS);
 }
@@ -74,7 +76,7 @@ static void accept_and_reset(int listener)
 }
 
 /* Such a ring does nothing until it is asked. */
-Test(trace_chains, reset_before_the_ring_looks, .timeout = 30)
+Test(trace_meanwhile, reset_before_the_ring_looks, .timeout = 30)
 {
 	struct io_uring_params parameters = {
 	    .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
@@ -102,7 +104,7 @@ Test(trace_chains, reset_before_the_ring_looks, .timeout = 30)
 }
 
 /* The ring's connect is told that there is one already, which goes on. */
-Test(trace_chains, connect_2_is_under_way_already, .timeout = 30)
+Test(trace_meanwhile, connect_2_is_under_way_already, .timeout = 30)
 {
 	struct hawser_trace_record record;
 	struct io_uring ring;
@@ -146,7 +148,7 @@ static void read_bytes(struct io_uring *ring, unsigned number)
 	close(ends[1]);
 }
 
-Test(trace_chains, others_overflow_with_its_user_data, .timeout = 30)
+Test(trace_meanwhile, others_overflow_with_its_user_data, .timeout = 30)
 {
 	enum { ENTRIES = 4, READS = 6 };
 	struct io_uring_params parameters = {.flags = IORING_SETUP_CQSIZE, .cq_entries = ENTRIES};
@@ -220,7 +222,7 @@ static unsigned connect_robbed(struct io_uring *ring)
 	return robbed;
 }
 
-Test(trace_chains, connects_whose_error_another_thread_takes, .timeout = 60)
+Test(trace_meanwhile, connects_whose_error_another_thread_takes, .timeout = 60)
 {
 	HAWSER_OPTIONS(hawser_trace_options, options, .histograms = true);
 	hawser_trace *records, *histograms;

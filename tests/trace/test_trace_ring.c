@@ -21,11 +21,7 @@ __attribute__((constructor)) static void prepare(void)
 	network_prepare_as_root();
 }
 
-static void needs_ring(void)
-{
-	tracing_needs("io_uring submissions");
-}
-TestSuite(trace_ring, .init = needs_ring);
+TestSuite(trace_ring, .init = rings_needed);
 
 static struct sockaddr_in open_port = {.sin_family = AF_INET};
 static struct sockaddr_in closed_port = {.sin_family = AF_INET};

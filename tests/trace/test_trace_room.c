@@ -18,6 +18,8 @@ __attribute__((constructor)) static void prepare(void)
 	network_prepare_as_root();
 }
 
+TestSuite(trace_room, .init = rings_needed);
+
 static hawser_trace *open_small(bool histograms, uint64_t age_max_ns)
 {
 	HAWSER_OPTIONS(hawser_trace_options, options, .histograms = histograms, .inflight_max = ROOM);
