@@ -33,6 +33,16 @@ static __always_inline void hint_drop(const struct flight *flight)
 	__sync_fetch_and_add(hint_of(flight->context, flight->record.user_data), -1);
 }
 
+/* Another connect takes its place, and nobody saw its end. */
+static __always_inline void flight_leave(const struct flight *flight)
+{
+	if (flight->request == FLIGHT_ALIEN)
+		return;
+	count(&counters.ends_unseen);
+	if (flight->request)
+		hint_drop(flight);
+}
+
 /* ---- admission ---- */
 
 static __always_inline uint32_t netns_of_task(void)

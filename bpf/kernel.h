@@ -38,6 +38,7 @@ enum {
 	EAGAIN = 11,
 	ENONET = 64,
 	EPROTO = 71,
+	ENOSYS = 38,
 	ENOTSOCK = 88,
 	ENOPROTOOPT = 92,
 	ENETUNREACH = 101,
@@ -64,7 +65,7 @@ enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_CLOSE = 7 };
 enum { SO_EE_ORIGIN_ICMP = 2, SO_EE_ORIGIN_ICMP6 = 3 };
 enum { OPERATION_LINK_TIMEOUT = 15, OPERATION_CONNECT = 16 };
 enum { REQUEST_FIXED_FILE = 1 << 0, REQUEST_SKIP_SUCCESS = 1 << 6 }; /* as in the SQE */
-enum { PF_IO_WORKER = 0x10 };
+enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
 
 /* Maps; values that are the kernel's interface. */
 enum {
@@ -289,6 +290,7 @@ struct io_uring_cqe {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
+	unsigned long ax;
 	unsigned long si;
 	unsigned long dx;
 	unsigned long di;

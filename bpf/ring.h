@@ -178,19 +178,31 @@ static __always_inline struct flight *flight_search(struct search *search)
 	return search->key ? flight_find(search->key) : NULL;
 }
 
+enum { FLAGS_OF_SUBMISSION = HAWSER_TRACE_HAS_TAG | HAWSER_TRACE_HAS_DEADLINE | HAWSER_TRACE_SQPOLL };
+
+/* Does the socket's row tell of this connect? That of an earlier request, whose end was not seen, does if the
+ * SYN went out since, and not for a request that is still under way. */
+static __always_inline bool is_about(const struct flight *flight, const struct flight *row, int32_t result)
+{
+	if (row->request == FLIGHT_ALIEN)
+		return true;
+	return row->request && row->request != flight->request && row->syn_ns >= flight->record.start_ns &&
+	       result != -EALREADY && result != -EISCONN && result != -ECANCELED && result != -EINTR;
+}
+
 /* The socket was connected before anyone could tell for which request: now it is known. */
-static __always_inline void flight_merge(struct flight *flight, const struct sock *sk)
+static __always_inline void flight_merge(struct flight *flight, const struct sock *sk, int32_t result)
 {
 	struct flight *alien = sk ? flight_find((uint64_t)sk) : NULL;
 
-	if (!alien || alien->request != FLIGHT_ALIEN)
+	if (!alien || !is_about(flight, alien, result))
 		return;
 	flight->icmp_error = alien->icmp_error;
 	flight->syn_ns = alien->syn_ns;
 	flight->answer_ns = alien->answer_ns;
 	flight->answer = alien->answer;
 	flight->answer_error = alien->answer_error;
-	flight->record.flags |= alien->record.flags;
+	flight->record.flags |= alien->record.flags & ~FLAGS_OF_SUBMISSION;
 	flight->record.syn_retransmits = alien->record.syn_retransmits;
 #if KEEPS_RECORDS
 	flight->record.icmp_type = alien->record.icmp_type;
@@ -200,13 +212,14 @@ static __always_inline void flight_merge(struct flight *flight, const struct soc
 	__builtin_memcpy(flight->record.source, alien->record.source, sizeof(alien->record.source));
 	flight->record.source_port = alien->record.source_port;
 #endif
+	flight_leave(alien);
 	flight_forget((uint64_t)sk);
 }
 
 /* The socket at the submission need not be the one that is connected: a request before it in its chain may
  * have put another in that place. */
 static __always_inline struct flight *flight_of_completion(
-    struct search *search, uint64_t context, uint64_t user_data, const struct sock *sk)
+    struct search *search, uint64_t context, uint64_t user_data, const struct sock *sk, int32_t result)
 {
 	struct flight *flight = sk ? flight_find((uint64_t)sk) : NULL;
 
@@ -220,7 +233,7 @@ static __always_inline struct flight *flight_of_completion(
 		flight = flight_search(search);
 	}
 	if (flight)
-		flight_merge(flight, sk);
+		flight_merge(flight, sk, result);
 	return flight;
 }
 
@@ -235,12 +248,21 @@ static __always_inline void start_unseen(const struct sock *sk)
 		count(&counters.start_unseen);
 }
 
+/* AF_UNSPEC: it succeeds, and leaves a socket that has sent nothing closed. */
+static __always_inline bool is_disconnect(const struct flight *flight, const struct sock *sk, int32_t result)
+{
+	return !result && !(flight->record.flags & HAWSER_TRACE_SYN_SENT) &&
+	       BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE;
+}
+
 /* What turns out not to be a connect, or not one that is wanted, once its file is known. */
-static __always_inline bool is_void(const struct search *search, const struct sock *sk, int32_t result)
+static __always_inline bool is_void(
+    const struct search *search, const struct flight *flight, const struct sock *sk, int32_t result)
 {
 	if (!sk)
 		return result == -ENOTSOCK || result == -EBADF;
-	return !is_stream(sk) || (search->key == search->request && !admits_sample(sk));
+	return !is_stream(sk) || is_disconnect(flight, sk, result) ||
+	       (search->key == search->request && !admits_sample(sk));
 }
 
 static __always_inline int request_completed(
@@ -255,14 +277,14 @@ static __always_inline int request_completed(
 	    BPF_CORE_READ(request, opcode) != OPERATION_CONNECT)
 		return 0;
 	sk = sock_of_file(BPF_CORE_READ(request, file));
-	flight = flight_of_completion(&search, (uint64_t)context, user_data, sk);
+	flight = flight_of_completion(&search, (uint64_t)context, user_data, sk, result);
 	if (!flight) {
 		start_unseen(sk);
 	} else if (flight->was_call && result == -EALREADY) { /* it does not wait for it */
 		hint_drop(flight);
 		flight->request = 0;
 		flight->was_call = false;
-	} else if (is_void(&search, sk, result)) {
+	} else if (is_void(&search, flight, sk, result)) {
 		hint_drop(flight);
 		flight_forget(search.key);
 	} else {
@@ -313,7 +335,7 @@ int BPF_PROG(ring_overflow, void *context, uint64_t user_data, int32_t result)
 	sk = sock_of_file(BPF_CORE_READ(request, file));
 	if (!is_its_result(request, sk, result))
 		return 0;
-	flight_merge(flight, sk);
+	flight_merge(flight, sk, result);
 	flight->ring_flags |= HAWSER_TRACE_OVERFLOWED;
 	count(&counters.completions_in_overflow);
 	request_end(flight, search.key, request, sk, result);

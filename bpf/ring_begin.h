@@ -60,18 +60,23 @@ static __always_inline bool is_silent(const struct io_kiocb *request, const stru
 
 /* The row of this request: that of its socket, if it is known. A connect(2) that is under way there goes on
  * as the ring's, which is what its program waits for; a second request is answered by itself, under its own
- * name. */
+ * name. A request that has a row already had it in an earlier life: the end of that was not seen. */
 static __always_inline struct flight *flight_take(
     const struct io_kiocb *request, const struct sock *sk, uint64_t *ret_key)
 {
 	struct flight *flight = sk ? flight_find((uint64_t)sk) : NULL;
-	bool under_way = flight && !(flight->record.flags & HAWSER_TRACE_ANSWERED);
+	bool under_way =
+	    flight && flight->request != (uint64_t)request && !(flight->record.flags & HAWSER_TRACE_ANSWERED);
 
 	*ret_key = sk && !(under_way && flight->request) ? (uint64_t)sk : (uint64_t)request;
 	if (under_way && !flight->request) {
 		flight->was_call = true;
 		return flight;
 	}
+	if (*ret_key == (uint64_t)request)
+		flight = flight_find(*ret_key);
+	if (flight)
+		flight_leave(flight);
 	flight = flight_insert(*ret_key);
 	if (flight)
 		flight->record.start_ns = bpf_ktime_get_ns();

@@ -28,8 +28,11 @@ struct tagged_address {
 
 #if defined(__TARGET_ARCH_x86)
 #define CALL_NUMBER(registers) ((registers)->orig_ax)
+/* Within a call the place of its result holds this. */
+#define CALL_IS_OVER(registers) ((long)(registers)->orig_ax < 0 || (long)(registers)->ax != -ENOSYS)
 #elif defined(__TARGET_ARCH_arm64)
 #define CALL_NUMBER(registers) ((registers)->syscallno)
+#define CALL_IS_OVER(registers) ((registers)->syscallno < 0)
 #else
 #error "say where this machine keeps the number of a system call"
 #endif
@@ -40,10 +43,16 @@ static __always_inline const struct pt_regs *registers_of_thread(void)
 	return (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 }
 
-/* Only where rings are traced, for that helper is not older. */
+/* A ring's work may be done behind any call of its thread, or behind an interrupt, before the thread goes on.
+ * (Only where rings are traced, for that helper is not older.) */
 static __always_inline bool is_in_ring(void)
 {
-	return is_worker() || CALL_NUMBER(registers_of_thread()) == CALL_RING_ENTER;
+	const struct pt_regs *registers = registers_of_thread();
+	const struct task_struct *task = bpf_get_current_task_btf();
+
+	if (task->flags & PF_KTHREAD) /* which calls nothing */
+		return false;
+	return is_worker() || CALL_NUMBER(registers) == CALL_RING_ENTER || CALL_IS_OVER(registers);
 }
 
 /* ---- tag and address ---- */

@@ -115,8 +115,8 @@ static __always_inline struct flight *flight_of_socket(
 static __always_inline struct flight *flight_begun(
     uint64_t key, const struct sock *sk, uint64_t now, bool by_ring, const struct flight *leftover)
 {
-	if (leftover && !leftover->request)
-		count(&counters.ends_unseen);
+	if (leftover)
+		flight_leave(leftover);
 	return flight_of_socket(key, sk, now, by_ring);
 }
 

@@ -4,6 +4,7 @@
  * nothing when they succeed, that are cancelled before they begin, and two connects of one socket.
  */
 #include "../support/network.h"
+#include "rings.h"
 #include "tracing.h"
 
 #include <arpa/inet.h>
@@ -20,11 +21,7 @@ __attribute__((constructor)) static void prepare(void)
 	network_prepare_as_root();
 }
 
-static void needs_ring(void)
-{
-	tracing_needs("io_uring submissions");
-}
-TestSuite(trace_ring, .init = needs_ring);
+TestSuite(trace_ring, .init = rings_needed);
 
 static struct sockaddr_in open_port = {.sin_family = AF_INET};
 static struct sockaddr_in closed_port = {.sin_family = AF_INET};
@@ -52,28 +49,12 @@ static int new_socket(void)
 static struct io_uring_sqe *submit_connect(
     struct io_uring *ring, int fd, struct sockaddr_in *address, unsigned flags)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
-
-	cr_assert_not_null(sqe);
-	io_uring_prep_connect(sqe, fd, (struct sockaddr *)address, sizeof(*address));
-	sqe->flags |= (uint8_t)flags;
-	return sqe;
+	return rings_connect(ring, fd, address, sizeof(*address), flags);
 }
 
-/* The result of the next completion. */
 static int reap(struct io_uring *ring)
 {
-	struct __kernel_timespec limit = {.tv_sec = 5};
-	struct io_uring_cqe *cqe;
-	int result;
-
-	do
-		result = io_uring_wait_cqe_timeout(ring, &cqe, &limit);
-	while (result == -EINTR);
-	cr_assert_eq(result, 0);
-	result = cqe->res;
-	io_uring_cqe_seen(ring, cqe);
-	return result;
+	return rings_reap(ring, NULL);
 }
 
 static struct hawser_trace_record expect(enum hawser_trace_cause cause, int error)

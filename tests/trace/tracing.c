@@ -13,8 +13,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,25 +42,64 @@ static void pause_ms(unsigned ms)
 	nanosleep(&rest, NULL);
 }
 
-hawser_trace *tracing_begin(void)
+hawser_trace *tracing_open(struct hawser_trace_options *options)
 {
-	HAWSER_OPTIONS(hawser_trace_options, options, .calls = true);
 	struct hawser_trace_sentence why = {""};
+	hawser_trace *trace;
 	struct stat status;
 	int result;
 
-	network_enter();
 	cr_assert_eq(stat("/proc/self/ns/net", &status), 0);
-	options.config.filters = HAWSER_TRACE_FILTER_TGID | HAWSER_TRACE_FILTER_NETNS;
-	options.config.tgid = (uint32_t)getpid();
-	options.config.netns = (uint32_t)status.st_ino;
-	result = hawser_trace_open(&options, &why, &tracing.trace);
+	options->config.filters |= HAWSER_TRACE_FILTER_TGID | HAWSER_TRACE_FILTER_NETNS;
+	options->config.tgid = (uint32_t)getpid();
+	options->config.netns = (uint32_t)status.st_ino;
+	result = hawser_trace_open(options, &why, &trace);
 	if (result == -EPERM || result == -ENOENT)
 		cr_skip_test("%s", why.text);
 	cr_assert_eq(result, 0, "%s", why.text);
+	return trace;
+}
+
+hawser_trace *tracing_begin(void)
+{
+	HAWSER_OPTIONS(hawser_trace_options, options, .calls = true);
+
+	network_enter();
+	tracing.trace = tracing_open(&options);
 	options.histograms = true;
-	cr_assert_eq(hawser_trace_open(&options, &why, &tracing.histograms), 0, "%s", why.text);
+	tracing.histograms = tracing_open(&options);
 	return tracing.trace;
+}
+
+void tracing_interrupt(void)
+{
+	FILE *file = NULL;
+
+	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("sysfs", "/sys", "sysfs", 0, NULL) == 0)
+		file = fopen("/sys/class/net/lo/queues/rx-0/rps_cpus", "we");
+	if (!file)
+		cr_skip_test("cannot choose who receives for lo: %s", strerror(errno));
+	fputs("3", file); /* the first two processors */
+	if (fclose(file) != 0)
+		cr_skip_test("lo's packets cannot be given to other processors here: %s", strerror(errno));
+}
+
+uint64_t tracing_counted(hawser_trace *trace, unsigned layer, unsigned cause)
+{
+	struct hawser_trace_histogram histogram;
+
+	cr_assert_eq(hawser_trace_histogram_read(trace, layer, cause, &histogram), 0);
+	return histogram.count;
+}
+
+uint64_t tracing_counted_all(hawser_trace *trace, unsigned layer)
+{
+	uint64_t sum = 0;
+
+	for (unsigned cause = 0; cause < HAWSER_TRACE_CAUSES; cause++)
+		sum += tracing_counted(trace, layer, cause);
+	return sum;
 }
 
 /* NULL: this kernel has it. */
@@ -140,24 +181,17 @@ static int on_inflight(const struct hawser_trace_record *record, void *user)
 	return 0;
 }
 
-static uint64_t counted(hawser_trace *trace, unsigned layer, unsigned cause)
-{
-	struct hawser_trace_histogram histogram;
-
-	cr_assert_eq(hawser_trace_histogram_read(trace, layer, cause, &histogram), 0);
-	return histogram.count;
-}
-
 static void end_histograms(void)
 {
 	struct hawser_trace_counters counters;
 
 	for (unsigned layer = 0; layer < HAWSER_TRACE_LAYERS; layer++)
 		for (unsigned cause = 0; cause < HAWSER_TRACE_CAUSES; cause++)
-			cr_expect_eq(counted(tracing.histograms, layer, cause),
-			    counted(tracing.trace, layer, cause), "histogram mode, %s, %s: %lu, not %lu",
-			    hawser_trace_layer_name(layer), hawser_trace_cause_name(cause),
-			    counted(tracing.histograms, layer, cause), counted(tracing.trace, layer, cause));
+			cr_expect_eq(tracing_counted(tracing.histograms, layer, cause),
+			    tracing_counted(tracing.trace, layer, cause),
+			    "histogram mode, %s, %s: %lu, not %lu", hawser_trace_layer_name(layer),
+			    hawser_trace_cause_name(cause), tracing_counted(tracing.histograms, layer, cause),
+			    tracing_counted(tracing.trace, layer, cause));
 	cr_assert_eq(hawser_trace_inflight_read(tracing.histograms, on_inflight, NULL), 0);
 	cr_assert_eq(hawser_trace_counters_read(tracing.histograms, &counters), 0);
 	cr_expect_eq(counters.inflight_full, 0);

@@ -46,6 +46,15 @@ bool tracing_has(const char *ability);
 /* No record came but those that were asked for, nothing is in flight, and nothing was lost. */
 void tracing_end(void);
 
+/* A trace of what this process does in the network that it has entered; skips the test likewise. */
+hawser_trace *tracing_open(struct hawser_trace_options *options);
+/* From now on lo's answers come by interrupts, on the processor that connects or on another. Skips the test
+ * where that cannot be had. */
+void tracing_interrupt(void);
+/* Connects that a histogram has counted, of one cause and of all. */
+uint64_t tracing_counted(hawser_trace *trace, unsigned layer, unsigned cause);
+uint64_t tracing_counted_all(hawser_trace *trace, unsigned layer);
+
 /* What the program was told: 0 or a positive errno; the socket stays open until the next attempt. */
 int tracing_connect(const struct attempt *attempt);
 /* The socket of the latest attempt. */
