@@ -52,6 +52,22 @@ static __always_inline uint32_t netns_of_task(void)
 	return BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
 }
 
+/* That one, or one below it: services have cgroups of their own below their slice or pod. */
+static __always_inline bool is_in_cgroup(uint64_t wanted)
+{
+	uint64_t id;
+
+#pragma unroll
+	for (int level = 0; level < CGROUP_LEVELS_MAX; level++) {
+		id = bpf_get_current_ancestor_cgroup_id(level);
+		if (id == wanted)
+			return true;
+		if (!id) /* below the task's own */
+			return false;
+	}
+	return false;
+}
+
 /* What is known before the socket is: whose connect it is. */
 static __always_inline bool admits_owner(uint32_t tgid)
 {
@@ -63,7 +79,7 @@ static __always_inline bool admits_owner(uint32_t tgid)
 		return false;
 	if ((filters & HAWSER_TRACE_FILTER_UID) && (uint32_t)bpf_get_current_uid_gid() != config.uid)
 		return false;
-	if ((filters & HAWSER_TRACE_FILTER_CGROUP) && bpf_get_current_cgroup_id() != config.cgroup)
+	if ((filters & HAWSER_TRACE_FILTER_CGROUP) && !is_in_cgroup(config.cgroup))
 		return false;
 	return true;
 }

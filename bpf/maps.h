@@ -21,6 +21,7 @@ enum {
 	CALLS_MAX = 4096,
 	HINTS = 4096, /* a power of two */
 	WAKE_BYTES = 64 << 10,
+	CGROUP_LEVELS_MAX = 16,
 };
 /* Six SYN retries (tcp_syn_retries) last two minutes, fifteen half an hour. */
 #define INFLIGHT_AGE_MAX_NS (3600 * 1000000000ULL)

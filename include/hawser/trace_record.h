@@ -141,7 +141,7 @@ struct hawser_trace_counters {
 enum hawser_trace_filter {
 	HAWSER_TRACE_FILTER_TGID = 1 << 0,
 	HAWSER_TRACE_FILTER_UID = 1 << 1,
-	HAWSER_TRACE_FILTER_CGROUP = 1 << 2, /* that one itself, without those below it */
+	HAWSER_TRACE_FILTER_CGROUP = 1 << 2, /* that one and those below it, 16 levels deep */
 	HAWSER_TRACE_FILTER_NETNS = 1 << 3,
 	HAWSER_TRACE_FILTER_PORT = 1 << 4,
 	HAWSER_TRACE_FILTER_PREFIX = 1 << 5,

@@ -116,7 +116,7 @@ Test(trace_command_line, help_is_by_command)
 	shell_expect("help.out", "--path PATH");
 	cr_expect_null(strstr(shell_text("help.out"), "--pid"));
 	cr_expect_eq(shell_run("help", "$TOOL live --help"), 0);
-	shell_expect("help.out", "processes in a cgroup below it are not seen");
+	shell_expect("help.out", "of this cgroup (version 2) and those below it");
 	shell_expect("help.out", "counts are of this sample");
 	shell_expect("help.out", "up to the first NUL byte");
 }

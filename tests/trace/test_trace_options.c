@@ -6,8 +6,10 @@
 #include "watched.h"
 
 #include <liburing.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -67,22 +69,28 @@ Test(trace_options, pid)
 	watched_expect_jq("live.out", "", ".pid", options);
 }
 
-/* One cgroup by its path, the other by its number. */
+/* By its path, then by its number; the process is in it, then in one below it. */
 Test(trace_options, cgroup)
 {
-	char path[64], command[256];
+	char path[64], below[80], command[256];
 	struct stat status;
 	struct shell tool;
 
-	snprintf(path, sizeof(path), "/sys/fs/cgroup/hawser-test-%d", getpid());
-	if (access("/sys/fs/cgroup/cgroup.procs", F_OK) < 0 || mkdir(path, 0755) < 0)
-		cr_skip_test("no cgroup (version 2) can be made here: %s", strerror(errno));
+	/* Wherever the machine has them: seen from here, they are in the folder of the test. */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mkdir("cgroups", 0755) < 0 || mount("none", "cgroups", "cgroup2", 0, NULL) < 0)
+		cr_skip_test("no cgroups (version 2) here: %s", strerror(errno));
+	snprintf(path, sizeof(path), "cgroups/hawser-test-%d", getpid());
+	if (mkdir(path, 0755) < 0)
+		cr_skip_test("no cgroup can be made here: %s", strerror(errno));
+	snprintf(below, sizeof(below), "%s/below", path);
+	cr_expect_eq(mkdir(below, 0755), 0);
 	cr_expect_eq(stat(path, &status), 0);
-	snprintf(command, sizeof(command), "bash -c 'echo $$ >%s/cgroup.procs && : </dev/tcp/127.0.0.1/7003'",
-	    path);
 	for (unsigned turn = 0; turn < 2; turn++) {
 		char options[128];
 
+		snprintf(command, sizeof(command),
+		    "bash -c 'echo $$ >%s/cgroup.procs && : </dev/tcp/127.0.0.1/7003'", turn ? below : path);
 		if (turn)
 			snprintf(options, sizeof(options), "--cgroup %lu", (unsigned long)status.st_ino);
 		else
@@ -93,9 +101,10 @@ Test(trace_options, cgroup)
 		expect_live(&tool, "1 connect, 1 refused\n");
 		watched_expect_jq("live.out", "", ".destination", "\"127.0.0.1:7003\"\n");
 	}
-	for (unsigned tries = 0; rmdir(path) < 0 && tries < 100; tries++)
+	for (unsigned tries = 0; (rmdir(below), rmdir(path)) < 0 && tries < 100; tries++)
 		usleep(10000);
 	cr_expect_eq(access(path, F_OK), -1);
+	umount("cgroups");
 }
 
 /* Which ones is chance: that it is none or all of them has one in 2^127. */

@@ -23,7 +23,8 @@ void names_begin(hawser_trace *trace, const struct arguments *arguments)
 
 	hawser_trace_names_read(trace, &names);
 	fprintf(stderr, "names come from %u program%s with hawser's probes%s\n", names.files,
-	    names.files == 1 ? "" : "s", arguments->names_file ? "" : ", and from those that are started");
+	    names.files == 1 ? "" : "s",
+	    arguments->names_file ? "" : " that run, and from those that are started");
 	if (names.refused)
 		fprintf(stderr, "%u process%s stayed out of sight: %s\n", names.refused,
 		    names.refused == 1 ? "" : "es", names.why_refused.text);
