@@ -284,6 +284,9 @@ binaries = $(TEST_NAMES:%=$(BUILD)/$1/bin/%)
 fuzz_job = '$1 for $2 s=$(BUILD)/fuzz/bin/$1 -artifact_prefix=$(BUILD)/test-logs/ -max_total_time=$2 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1'
 sim_job  = $(if $(SIM_NAME),'simulator of $2 seeds ($1)=$(BUILD)/$1/bin/hawser-sim --seeds $2 $3')
 
+# What these look at is in the kernel, or is time.
+ASAN_LEAVES := test_trace_network test_trace_bench test_trace_cost
+
 test: ## install what is missing, build all, run every test, and count
 	@tools/install-deps test
 	@$(MAKE) -j$(JOBS) all $(BUILD)/bin/probed_client
@@ -291,7 +294,7 @@ test: ## install what is missing, build all, run every test, and count
 	@$(MAKE) -j$(JOBS) VARIANT=tsan threads
 	@$(MAKE) -j$(JOBS) VARIANT=fuzz fuzzers
 	@tests/run --floor tests/floor 'tidy=$(MAKE) BUILD=$(BUILD) JOBS=1 tidy' \
-		$(call binaries,test) $(call binaries,asan) \
+		$(call binaries,test) $(filter-out $(ASAN_LEAVES:%=$(BUILD)/asan/bin/%),$(call binaries,asan)) \
 		$(foreach name,$(THREAD_NAMES),'thread $(name) (tsan)=tests/thread/run $(BUILD)/tsan/bin/$(name)') \
 		$(foreach name,$(FUZZ_NAMES),$(call fuzz_job,$(name),20)) \
 		$(call sim_job,test,100000,--coverage) $(call sim_job,asan,10000) \
