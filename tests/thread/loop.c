@@ -25,7 +25,9 @@ struct poster {
 };
 
 static atomic_bool running;
+static atomic_bool stopped; /* as often as it is to be */
 static atomic_int runs;
+static int left; /* posts that have not run; the loop's thread alone */
 
 static void fail(const char *what)
 {
@@ -39,6 +41,8 @@ static void run_item(void *user)
 
 	if (item->number != item->poster->next++)
 		fail("a post ran twice, or before one that was posted earlier");
+	if (--left == 0) /* nobody else may stop this run any more */
+		hawser_loop_stop(item->poster->loop);
 }
 
 static void *post(void *user)
@@ -71,22 +75,19 @@ static void *stop(void *user)
 			usleep(100);
 		}
 	}
+	atomic_store(&stopped, true);
+	hawser_loop_stop(user); /* the run that began before it could know */
 	return NULL;
 }
 
-static void run_until_done(hawser_loop *loop, struct poster *posters)
+static void run_until_done(hawser_loop *loop)
 {
-	bool done = false;
-
-	while (!done || atomic_load(&runs) < STOPS) {
+	while (left > 0 || !atomic_load(&stopped)) {
 		atomic_store(&running, true);
 		if (hawser_loop_run(loop) < 0)
 			fail("the loop failed");
 		atomic_store(&running, false);
 		atomic_fetch_add(&runs, 1);
-		done = true;
-		for (int i = 0; i < POSTERS; i++)
-			done &= posters[i].next == POSTS;
 	}
 }
 
@@ -102,6 +103,8 @@ static void try_engine(enum hawser_engine_choice engine)
 	if (hawser_loop_new(&loop_options, &loop) < 0 || hawser_client_new(loop, &options, &client) < 0)
 		fail("no loop");
 	atomic_store(&runs, 0);
+	atomic_store(&stopped, false);
+	left = POSTERS * POSTS;
 	for (int i = 0; i < POSTERS; i++) {
 		posters[i].loop = loop;
 		posters[i].client = client;
@@ -109,7 +112,7 @@ static void try_engine(enum hawser_engine_choice engine)
 		pthread_create(&posters[i].thread, NULL, post, &posters[i]);
 	}
 	pthread_create(&stopper, NULL, stop, loop);
-	run_until_done(loop, posters);
+	run_until_done(loop);
 	for (int i = 0; i < POSTERS; i++)
 		pthread_join(posters[i].thread, NULL);
 	pthread_join(stopper, NULL);
