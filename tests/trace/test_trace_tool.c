@@ -92,7 +92,7 @@ Test(trace_tool, probe_says_what_there_is)
 
 Test(trace_tool, without_capabilities_it_says_what_to_run)
 {
-	char output[1024], path[PATH_MAX], advice[PATH_MAX + 64];
+	char output[1024], tool[PATH_MAX], path[PATH_MAX], advice[PATH_MAX + 64];
 
 	if (geteuid() != 0)
 		cr_skip_test("needs root: it gives up its capabilities");
@@ -100,8 +100,9 @@ Test(trace_tool, without_capabilities_it_says_what_to_run)
 			 sizeof(output)),
 	    1, "%s", output);
 	/* As it can be run, unless a shell would read the path otherwise. */
-	cr_assert_not_null(realpath(getenv("HAWSER_BUILD_DIR"), path));
-	snprintf(advice, sizeof(advice), "sudo setcap cap_bpf,cap_perfmon=ep %s/bin/hawser-trace`", path);
+	snprintf(tool, sizeof(tool), "%s/bin/hawser-trace", getenv("HAWSER_BUILD_DIR"));
+	cr_assert_not_null(realpath(tool, path));
+	snprintf(advice, sizeof(advice), "sudo setcap cap_bpf,cap_perfmon=ep %s`", path);
 	if (strlen(path) < 100)
 		cr_expect_not_null(strstr(output, advice), "%s", output);
 	cr_expect_not_null(strstr(output, "sudo setcap cap_bpf,cap_perfmon=ep "), "%s", output);
