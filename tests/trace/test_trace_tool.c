@@ -46,10 +46,8 @@ static void expect(const char *command, int code, const char *words)
 	cr_expect_not_null(strstr(output, words), "%s does not say '%s': %s", command, words, output);
 }
 
-/* A connect to nobody in a moment, from a process of its own. */
-#define CONNECT "(sleep 1; bash -c ': </dev/tcp/127.0.0.1/9' 2>/dev/null) & "
-
-/* The same again and again, for a machine on which a moment is too short to begin tracing. */
+/* Connects to nobody, from processes of their own: again and again, for a machine on which a moment is too
+ * short to begin tracing. */
 #define CONNECT_OFTEN \
 	"(for i in 1 2 3 4 5; do sleep 1; bash -c ': </dev/tcp/127.0.0.1/9'; done) >/dev/null 2>&1 & "
 
@@ -62,7 +60,11 @@ Test(trace_tool, live_ends_after_a_count, .timeout = 30)
 Test(trace_tool, live_says_how_many, .timeout = 30)
 {
 	network_enter();
-	expect(CONNECT "$TOOL live --netns /proc/self/ns/net --duration 2", 0, "1 connect, 1 refused");
+	expect(
+	    "out=$(mktemp); $TOOL live --netns /proc/self/ns/net --duration 3 >$out 2>&1 & "
+	    "until grep -q Ctrl-C $out || [ $((waited += 1)) -gt 200 ]; do sleep 0.05; done; "
+	    "bash -c ': </dev/tcp/127.0.0.1/9' 2>/dev/null; wait $!; code=$?; cat $out; rm $out; exit $code",
+	    0, "1 connect, 1 refused");
 }
 
 Test(trace_tool, live_ends_by_a_signal, .timeout = 30)

@@ -269,7 +269,8 @@ static void submit_cancel(struct io_uring *ring, const struct attempt *attempt)
 	sqe = io_uring_get_sqe(ring);
 	io_uring_prep_cancel64(sqe, CONNECT, 0);
 	sqe->user_data = CANCEL;
-	cr_assert_eq(io_uring_submit(ring), 1);
+	/* Those that a kernel thread has not taken yet are counted again. */
+	cr_assert_geq(io_uring_submit(ring), 1);
 }
 
 static void submit(struct io_uring *ring, const struct attempt *attempt, struct __kernel_timespec *time)
