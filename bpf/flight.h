@@ -57,6 +57,8 @@ static __always_inline bool is_in_cgroup(uint64_t wanted)
 {
 	uint64_t id;
 
+	if (!has_cookies) /* nor do tracing programs have the other helper (5.14) */
+		return bpf_get_current_cgroup_id() == wanted;
 #pragma unroll
 	for (int level = 0; level < CGROUP_LEVELS_MAX; level++) {
 		id = bpf_get_current_ancestor_cgroup_id(level);
