@@ -20,7 +20,7 @@ static __always_inline bool is_connect(const struct pt_regs *registers)
 
 	if (CALL_NUMBER(registers) != CALL_CONNECT)
 		return false;
-	if (has_cookies)
+	if (HAS_NEW_HELPERS)
 		status = bpf_get_current_task_btf()->thread_info.status;
 	else /* as in is_worker */
 		status =

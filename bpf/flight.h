@@ -8,41 +8,6 @@
 
 #include "table.h"
 
-/* ---- hints: is a completion that names no request perhaps a connect's? ---- */
-
-static __always_inline int32_t *hint_of(uint64_t context, uint64_t user_data)
-{
-	uint64_t mixed = (low_half(context) >> 6 ^ user_data) * GOLDEN_RATIO;
-
-	return &hints[mixed >> 48 & (HINTS - 1)];
-}
-
-static __always_inline void hint_take(const struct flight *flight)
-{
-	__sync_fetch_and_add(hint_of(flight->context, flight->record.user_data), 1);
-}
-
-/* False: it is not. */
-static __always_inline bool hint_has(uint64_t context, uint64_t user_data)
-{
-	return *hint_of(context, user_data) > 0;
-}
-
-static __always_inline void hint_drop(const struct flight *flight)
-{
-	__sync_fetch_and_add(hint_of(flight->context, flight->record.user_data), -1);
-}
-
-/* Another connect takes its place, and nobody saw its end. */
-static __always_inline void flight_leave(const struct flight *flight)
-{
-	if (flight->request == FLIGHT_ALIEN)
-		return;
-	count(&counters.ends_unseen);
-	if (flight->request)
-		hint_drop(flight);
-}
-
 /* ---- admission ---- */
 
 static __always_inline uint32_t netns_of_task(void)
@@ -57,7 +22,7 @@ static __always_inline bool is_in_cgroup(uint64_t wanted)
 {
 	uint64_t id;
 
-	if (!has_cookies) /* nor do tracing programs have the other helper (5.14) */
+	if (!HAS_NEW_HELPERS)
 		return bpf_get_current_cgroup_id() == wanted;
 #pragma unroll
 	for (int level = 0; level < CGROUP_LEVELS_MAX; level++) {
@@ -126,8 +91,7 @@ static __always_inline bool is_worker(void)
 {
 	const struct task_struct *task;
 
-	if (!has_cookies) /* nor has the kernel the other helper, which gives a pointer that needs no probing
-			   */
+	if (!HAS_NEW_HELPERS)
 		return BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(), flags) &
 		       PF_IO_WORKER;
 	task = bpf_get_current_task_btf();
@@ -363,7 +327,6 @@ static __always_inline void flight_end(
 	struct hawser_trace_record *record = &flight->record;
 
 	record->flags |= flight->ring_flags;
-
 	record->layer = (uint8_t)layer;
 	record->cause = (uint8_t)cause;
 	record->error = error;

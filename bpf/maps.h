@@ -178,7 +178,6 @@ uint64_t expired_ns SEC(".data.expired"); /* when the table was swept */
 #endif
 
 /* Set by the loader, before the programs are loaded. */
-const volatile bool has_cookies = true;           /* the helper that makes socket cookies is there (5.12) */
 const volatile bool traces_calls = false;         /* connect(2) is traced: sys_enter and sys_exit */
 const volatile bool traces_ring = PLAIN_HAS_RING; /* io_uring is traced */
 

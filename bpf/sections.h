@@ -28,4 +28,12 @@
 #define KEEPS_RECORDS 1
 #endif
 
+/* For kernels before 5.15: without the helpers that tracing programs were given from 5.11 on, which are those
+ * for the current task, for socket cookies, for going through a map, and for the ancestors of a cgroup. */
+#ifdef HAWSER_BPF_OLDEST
+#define HAS_NEW_HELPERS 0
+#else
+#define HAS_NEW_HELPERS 1
+#endif
+
 #endif

@@ -209,7 +209,7 @@ static __always_inline struct file **place_of_descriptor(int fd)
 	const struct fdtable *table;
 	uint32_t count;
 
-	if (!has_cookies) { /* as in is_worker */
+	if (!HAS_NEW_HELPERS) {
 		table = BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(), files, fdt);
 		count = BPF_CORE_READ(table, max_fds);
 		return fd >= 0 && (uint32_t)fd < count ? BPF_CORE_READ(table, fd) + fd : NULL;

@@ -6,13 +6,14 @@
 #ifndef HAWSER_BPF_TABLE_H
 #define HAWSER_BPF_TABLE_H
 
-#include "maps.h"
+#include "hints.h"
 
 static __always_inline bool is_expired(const struct flight *flight, uint64_t now)
 {
 	uint64_t since = flight->record.start_ns > flight->syn_ns ? flight->record.start_ns : flight->syn_ns;
 
-	return config.inflight_age_max_ns && now - since > config.inflight_age_max_ns;
+	/* A row without a time is just beginning. */
+	return since && config.inflight_age_max_ns && now - since > config.inflight_age_max_ns;
 }
 
 #if KEEPS_RECORDS
@@ -28,21 +29,22 @@ static __always_inline void flight_forget(uint64_t key)
 
 static long expired_visit(void *map, const uint64_t *key, const struct flight *flight, const uint64_t *now)
 {
-	if (is_expired(flight, *now) && !bpf_map_delete_elem(&inflight, key))
-		count(&counters.ends_unseen);
+	if (is_expired(flight, *now)) {
+		flight_leave(flight);
+		bpf_map_delete_elem(&inflight, key);
+	}
 	return 0;
 }
 
-/* Looks at the whole table, and therefore not often. (That helper came with 5.13, after the one for cookies.)
- */
+/* Looks at the whole table, and therefore not often. */
 static __always_inline bool flights_expire(void)
 {
 	uint64_t now = bpf_ktime_get_ns();
 
-	if (!has_cookies || now - expired_ns < EXPIRE_INTERVAL_NS)
+	if (!HAS_NEW_HELPERS || now - expired_ns < EXPIRE_INTERVAL_NS)
 		return false;
 	expired_ns = now;
-#ifndef HAWSER_BPF_OLDEST /* a kernel without that helper refuses even what cannot be reached */
+#if HAS_NEW_HELPERS /* or the kernel refuses even what cannot be reached */
 	bpf_for_each_map_elem(&inflight, expired_visit, &now, 0);
 #endif
 	return true;
@@ -82,6 +84,12 @@ static __always_inline struct flight *flight_at(uint32_t number, uint32_t place)
 	return bpf_map_lookup_elem(&inflight, &row);
 }
 
+/* What its readers look at, before its place is free. */
+static __always_inline void row_clear(struct flight *flight)
+{
+	flight->record.start_ns = flight->syn_ns = flight->request = flight->key = 0;
+}
+
 static __always_inline struct flight *flight_find(uint64_t key)
 {
 	uint32_t number = bucket_of(key), place;
@@ -106,7 +114,7 @@ static __always_inline void flight_forget(uint64_t key)
 		return;
 	flight = flight_at(number, place);
 	if (flight)
-		flight->record.start_ns = flight->request = flight->key = 0;
+		row_clear(flight);
 	bucket->keys[place & (BUCKET_PLACES - 1)] = 0;
 }
 
@@ -133,9 +141,9 @@ static __always_inline void bucket_expire(struct bucket *bucket, uint32_t number
 
 		if (!flight || !is_expired(flight, now))
 			continue;
-		flight->record.start_ns = flight->request = flight->key = 0;
+		flight_leave(flight);
+		row_clear(flight);
 		bucket->keys[i] = 0;
-		count(&counters.ends_unseen);
 	}
 }
 

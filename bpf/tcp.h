@@ -37,7 +37,7 @@ static __always_inline void route_fill(struct flight_record *record, const struc
 {
 	record->family = family_of(sk);
 #if KEEPS_RECORDS
-	if (has_cookies)
+	if (HAS_NEW_HELPERS)
 		record->cookie = bpf_get_socket_cookie((void *)sk);
 	record->netns = sk->__sk_common.skc_net.net->ns.inum;
 	record->destination_port = __builtin_bswap16(sk->__sk_common.skc_dport);
@@ -112,14 +112,6 @@ static __always_inline struct flight *flight_of_socket(
 	return flight;
 }
 
-static __always_inline struct flight *flight_begun(
-    uint64_t key, const struct sock *sk, uint64_t now, bool by_ring, const struct flight *leftover)
-{
-	if (leftover)
-		flight_leave(leftover);
-	return flight_of_socket(key, sk, now, by_ring);
-}
-
 /* A ring connects once more after ECONNABORTED, which it is told when somebody else took the error. */
 static __always_inline void flight_again(struct flight *flight)
 {
@@ -138,10 +130,13 @@ static __always_inline void tcp_begin(struct sock *sk)
 	now = bpf_ktime_get_ns();
 	by_ring = traces_ring && is_in_ring();
 	flight = flight_find(key);
-	if (flight && flight->request && by_ring)
+	if (flight && flight->request && by_ring) {
 		flight_again(flight);
-	else /* whatever was there is a leftover of an earlier life of this socket */
-		flight = flight_begun(key, sk, now, by_ring, flight);
+	} else {
+		if (flight) /* of an earlier life of this socket */
+			flight_leave(flight);
+		flight = flight_of_socket(key, sk, now, by_ring);
+	}
 	if (!flight)
 		return;
 	flight->syn_ns = now;

@@ -113,14 +113,12 @@ static bool is_crippled(enum trace_part part, const struct btf *btf)
 	return false;
 }
 
-static int flags_set(struct bpf_object *object, bool ring, bool calls, bool cookies)
+static int flags_set(struct bpf_object *object, bool ring, bool calls)
 {
 	int result = variable_set(object, ".rodata", "traces_ring", &ring, sizeof(ring));
 
 	if (result == 0)
 		result = variable_set(object, ".rodata", "traces_calls", &calls, sizeof(calls));
-	if (result == 0)
-		result = variable_set(object, ".rodata", "has_cookies", &cookies, sizeof(cookies));
 	return result;
 }
 
@@ -152,7 +150,7 @@ static int select_programs(struct bpf_object *object, const struct hawser_trace_
 
 		bpf_program__set_autoload(program, parts[wanted->part] && trace_program_fits(wanted, btf));
 	}
-	return flags_set(object, parts[TRACE_PART_RING], calls, trace_has_cookies(btf));
+	return flags_set(object, parts[TRACE_PART_RING], calls);
 }
 
 /* Before 5.12 the kernel lacks the instruction that its table needs, as it lacks cookies: there the programs

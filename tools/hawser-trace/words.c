@@ -49,41 +49,42 @@ const char *words_duration(uint64_t ns, char text[WORDS_DURATION_BYTES])
 	return text;
 }
 
+static struct timespec timespec_of(int64_t ns)
+{
+	struct timespec time = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+
+	if (time.tv_nsec < 0) {
+		time.tv_nsec += 1000000000;
+		time.tv_sec--;
+	}
+	return time;
+}
+
 /* A recorded file may claim any time, before 1970 or without a year that the calendar knows. */
 const char *words_time(int64_t real_ns, char text[WORDS_TIME_BYTES])
 {
-	int64_t rest = real_ns % 1000000000;
-	time_t seconds = real_ns / 1000000000;
+	struct timespec time = timespec_of(real_ns);
 	struct tm parts;
 	size_t length;
 
-	if (rest < 0) {
-		rest += 1000000000;
-		seconds--;
-	}
-	if (!localtime_r(&seconds, &parts)) {
+	if (!localtime_r(&time.tv_sec, &parts)) {
 		snprintf(text, WORDS_TIME_BYTES, "?");
 		return text;
 	}
 	length = strftime(text, WORDS_TIME_BYTES, "%H:%M:%S", &parts);
-	snprintf(text + length, WORDS_TIME_BYTES - length, ".%03d", (int)(rest / 1000000));
+	snprintf(text + length, WORDS_TIME_BYTES - length, ".%03d", (int)(time.tv_nsec / 1000000));
 	return text;
 }
 
 const char *words_date(int64_t real_ns, char text[WORDS_DATE_BYTES])
 {
-	int64_t rest = real_ns % 1000000000;
-	time_t seconds = real_ns / 1000000000;
+	struct timespec time = timespec_of(real_ns);
 	struct tm parts;
 	size_t length;
 
-	if (rest < 0) {
-		rest += 1000000000;
-		seconds--;
-	}
-	gmtime_r(&seconds, &parts); /* 64 bits of nanoseconds are years of four digits */
+	gmtime_r(&time.tv_sec, &parts); /* 64 bits of nanoseconds are years of four digits */
 	length = strftime(text, WORDS_DATE_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
-	snprintf(text + length, WORDS_DATE_BYTES - length, ".%09dZ", (int)rest);
+	snprintf(text + length, WORDS_DATE_BYTES - length, ".%09dZ", (int)time.tv_nsec);
 	return text;
 }
 
