@@ -123,3 +123,20 @@ void shell_expect(const char *path, const char *words)
 
 	cr_expect_not_null(strstr(text, words), "%s does not say '%s': %s", path, words, text);
 }
+
+int shell_capture(
+    const char *program, const char *options, const char *command, char *ret_output, size_t size)
+{
+	const char *build = getenv("HAWSER_BUILD_DIR");
+	size_t length;
+	char whole[2048];
+	FILE *pipe;
+
+	cr_assert_not_null(build, "run it by tests/run");
+	snprintf(whole, sizeof(whole), "exec 2>&1; TOOL='%s/bin/%s%s'; %s", build, program, options, command);
+	pipe = popen(whole, "re");
+	cr_assert_not_null(pipe);
+	length = fread(ret_output, 1, size - 1, pipe);
+	ret_output[length] = '\0';
+	return WEXITSTATUS(pclose(pipe));
+}

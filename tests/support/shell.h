@@ -30,6 +30,11 @@ int shell_end(const struct shell *tool, int signal);
 /* Starts, waits, and returns the exit code; output goes to NAME.out, NAME.err. */
 int shell_run(const char *name, const char *command);
 
+/* Needs no shell_enter: runs a command by the shell, in which $TOOL is the program and what `options` adds
+ * to it. The exit code; standard error joins the output. */
+int shell_capture(
+    const char *program, const char *options, const char *command, char *ret_output, size_t size);
+
 /* What a file holds; fails the test if it is larger than the room here. Lives until the next call but one. */
 const char *shell_text(const char *path);
 /* Fails the test, with the file, unless it holds the words. */

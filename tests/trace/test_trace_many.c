@@ -4,12 +4,12 @@
  * a process that claims in its tag to be another's client.
  */
 #include "../support/network.h"
+#include "forged.h"
 #include "tracing.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <liburing.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,31 +157,12 @@ Test(trace_many, two_in_flight_to_the_same_destination, .timeout = 30)
 
 /* ---- a forged tag ---- */
 
-/* As design.md lays it out. */
-struct tagged {
-	uint64_t magic;
-	uint32_t version;
-	uint32_t attempt;
-	uint64_t client;
-	char target[40];
-	struct sockaddr_in address;
-};
-
 static void connect_forged(void)
 {
-	struct tagged tagged = {
-	    .magic = 0x7267617472777368ULL, .version = 1, .attempt = 7, .client = 1, .address = loopback(1)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct io_uring_cqe *cqe;
-	struct io_uring ring;
+	struct forged forged = {FORGED, .attempt = 7, .client = 1, .address = loopback(1)};
 
-	memset(tagged.target, 'x', sizeof(tagged.target)); /* which does not end */
-	if (io_uring_queue_init(4, &ring, 0) < 0)
-		_exit(1);
-	io_uring_prep_connect(
-	    io_uring_get_sqe(&ring), fd, (struct sockaddr *)&tagged.address, sizeof(tagged.address));
-	io_uring_submit(&ring);
-	_exit(io_uring_wait_cqe(&ring, &cqe) < 0 || cqe->res != -ECONNREFUSED);
+	memset(forged.target, 'x', sizeof(forged.target)); /* which does not end */
+	forged_connect(&forged);
 }
 
 Test(trace_many, a_forged_tag_is_shown_beside_its_own_process, .timeout = 30)

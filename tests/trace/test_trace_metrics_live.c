@@ -4,6 +4,7 @@
  */
 #include "../../tools/hawser-trace/metrics.h"
 #include "../support/network.h"
+#include "../support/shell.h"
 #include "tracing.h"
 
 #include <arpa/inet.h>
@@ -90,19 +91,7 @@ Test(trace_metrics_live, clients_wait_for_their_backoff, .timeout = 60)
 /* Runs a shell command, in which TOOL is `hawser-trace metrics` of this network; its exit code. */
 static int run(const char *command, char *ret_output, size_t size)
 {
-	const char *build = getenv("HAWSER_BUILD_DIR");
-	size_t length;
-	char whole[2048];
-	FILE *pipe;
-
-	cr_assert_not_null(build, "run it by tests/run");
-	snprintf(whole, sizeof(whole),
-	    "exec 2>&1; TOOL='%s/bin/hawser-trace metrics --netns /proc/self/ns/net'; %s", build, command);
-	pipe = popen(whole, "re");
-	cr_assert_not_null(pipe);
-	length = fread(ret_output, 1, size - 1, pipe);
-	ret_output[length] = '\0';
-	return WEXITSTATUS(pclose(pipe));
+	return shell_capture("hawser-trace", " metrics --netns /proc/self/ns/net", command, ret_output, size);
 }
 
 static void expect(const char *command, int code, const char *words)

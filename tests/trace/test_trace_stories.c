@@ -4,12 +4,12 @@
  * of a process that claims to be another's client, and of a program that is started later.
  */
 #include "../support/network.h"
+#include "forged.h"
 #include "storied.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <hawser/hawser.h>
-#include <liburing.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,36 +140,14 @@ Test(trace_stories, loops_of_one_thread_share_numbers, .timeout = 30)
 
 /* ---- a forged tag ---- */
 
-/* As design.md lays it out. */
-struct tagged {
-	uint64_t magic;
-	uint32_t version;
-	uint32_t attempt;
-	uint64_t client;
-	char target[40];
-	struct sockaddr_in address;
-};
-
 static void connect_forged(void)
 {
-	struct tagged tagged = {.magic = 0x7267617472777368ULL,
-	    .version = 1,
-	    .attempt = 1,
-	    .client = 1,
-	    .target = "victim",
+	struct forged forged = {FORGED, .attempt = 1, .client = 1, .target = "victim",
 	    .address = {.sin_family = AF_INET,
 		.sin_port = htons(STORIED_PORT + 1),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct io_uring_cqe *cqe;
-	struct io_uring ring;
 
-	if (io_uring_queue_init(4, &ring, 0) < 0)
-		_exit(1);
-	io_uring_prep_connect(
-	    io_uring_get_sqe(&ring), fd, (struct sockaddr *)&tagged.address, sizeof(tagged.address));
-	io_uring_submit(&ring);
-	_exit(io_uring_wait_cqe(&ring, &cqe) < 0 || cqe->res != -ECONNREFUSED);
+	forged_connect(&forged);
 }
 
 static void forge(void)

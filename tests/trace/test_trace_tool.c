@@ -4,6 +4,7 @@
  * not understood.
  */
 #include "../support/network.h"
+#include "../support/shell.h"
 
 #include <criterion/criterion.h>
 #include <limits.h>
@@ -21,18 +22,7 @@ __attribute__((constructor)) static void prepare(void)
 /* Runs a shell command, in which TOOL is hawser-trace; its exit code. Standard error joins the output. */
 static int run(const char *command, char *ret_output, size_t size)
 {
-	const char *build = getenv("HAWSER_BUILD_DIR");
-	size_t length;
-	char whole[1024];
-	FILE *pipe;
-
-	cr_assert_not_null(build, "run it by tests/run");
-	snprintf(whole, sizeof(whole), "exec 2>&1; TOOL=%s/bin/hawser-trace; %s", build, command);
-	pipe = popen(whole, "re");
-	cr_assert_not_null(pipe);
-	length = fread(ret_output, 1, size - 1, pipe);
-	ret_output[length] = '\0';
-	return WEXITSTATUS(pclose(pipe));
+	return shell_capture("hawser-trace", "", command, ret_output, size);
 }
 
 static void expect(const char *command, int code, const char *words)
